@@ -1,0 +1,77 @@
+// The functions that the WebAssembly module of src/kernels exports: addresses are bytes, the rest are counts.
+// Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs.
+
+/** y[i] = f(x[i]) for i < n; a and b are the function's own parameters (0 where it has none). */
+export type UnaryKernel = (x: number, y: number, n: number, a: number, b: number) => void;
+
+export const UNARY_KERNELS = [
+  'relu', // max(x, 0), NaN kept
+  'leaky_relu', // a: negative_slope
+  'elu', // a: alpha
+  'selu',
+  'celu', // a: alpha
+  'gelu', // erf form
+  'gelu_tanh',
+  'silu',
+  'sigmoid',
+  'tanh',
+  'softplus', // a: beta, b: threshold
+  'softsign',
+  'hardtanh', // a: min_val, b: max_val
+  'hardsigmoid',
+  'hardswish',
+  'mish',
+  'log_sigmoid',
+] as const;
+export type UnaryName = (typeof UNARY_KERNELS)[number];
+
+export type Kernels = Record<UnaryName, UnaryKernel> & {
+  /**
+   * y[m,n] = x[m,k] · w[n,k]ᵀ + bias[n] (bias 0: none). Each output is one chain
+   * acc = madd(x[i,k], w[j,k], acc) for k = 0, 1, 2, ... that starts at the bias or 0.
+   * scratch: linear_scratch(k) bytes.
+   */
+  linear(x: number, w: number, bias: number, y: number, m: number, n: number, k: number, scratch: number): void;
+  linear_scratch(k: number): number;
+  /**
+   * Cross-correlation with zero padding. x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none), y[batch,co,oh,ow].
+   * (pt, pl): zeros above and left; those below and right follow from oh, ow. Each output is one madd chain from the
+   * bias over (channel, kernel row, kernel column). scratch: conv_scratch(ci / groups * kh * kw) bytes.
+   */
+  conv(
+    x: number, weight: number, bias: number, y: number,
+    batch: number, ci: number, h: number, w: number,
+    co: number, oh: number, ow: number, kh: number, kw: number,
+    sh: number, sw: number, pt: number, pl: number, dh: number, dw: number,
+    groups: number, scratch: number,
+  ): void;
+  conv_scratch(k: number): number;
+  /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
+  max_pool(
+    x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number,
+    kh: number, kw: number, sh: number, sw: number, ph: number, pw: number, dh: number, dw: number,
+  ): void;
+  /** As PyTorch's avg_pool2d; include: 1 = count_include_pad; divisor: 0 = the window's own size. */
+  avg_pool(
+    x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number,
+    kh: number, kw: number, sh: number, sw: number, ph: number, pw: number, include: number, divisor: number,
+  ): void;
+  /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)), as PyTorch's adaptive_avg_pool2d. */
+  adaptive_avg_pool(x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number): void;
+  /** y = (x - mean[c]) / sqrt(variance[c] + eps) · weight[c] + bias[c]; x[n,c,inner]; weight, bias 0: none. */
+  batch_norm(
+    x: number, mean: number, variance: number, weight: number, bias: number, y: number,
+    n: number, c: number, inner: number, eps: number,
+  ): void;
+  /** Each of `rows` rows of d elements: (x - mean) / sqrt(var + eps) · weight + bias; biased variance; weight, bias 0: none. */
+  layer_norm(x: number, weight: number, bias: number, y: number, rows: number, d: number, eps: number): void;
+  /** Over the middle dimension of x[outer,d,inner]; the row's maximum is subtracted first. */
+  softmax(x: number, y: number, outer: number, d: number, inner: number): void;
+  log_softmax(x: number, y: number, outer: number, d: number, inner: number): void;
+  /** y[i] = weight[index[i]]; index: int64[n]; weight[rows,d]. Answers -1, or the first i whose index is outside [0, rows). */
+  embedding(index: number, weight: number, y: number, n: number, rows: number, d: number): number;
+  /** 1 where madd rounds once (fused), 0 where it rounds twice. */
+  madd_is_fused(): number;
+  /** The first byte that the module itself does not use. */
+  heap_base(): number;
+};

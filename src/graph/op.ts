@@ -1,0 +1,71 @@
+// What an op is: its attributes, and the row it has in the one table (ops.ts).
+
+import type { DType } from '../tensor/dtype.js';
+import type { Shape } from '../tensor/shape.js';
+import type { Kernels, UnaryName } from './kernels.js';
+
+/** [height, width]; one-dimensional layers use height 1. */
+export type Pair = readonly [number, number];
+
+type UnaryAttributes = Record<UnaryName, { a?: number; b?: number }>;
+
+/** Each op's attributes. Inputs are given apart; an absent optional input (bias) is null. */
+export interface OpAttributes extends UnaryAttributes {
+  /** x[..., in], weight[out, in], bias[out]|null → [..., out] */
+  linear: Record<never, never>;
+  /** x[n, ci, h, w] or [ci, h, w] (dims 2); x[n, ci, l] or [ci, l] (dims 1, pairs [1, v]); weight, bias|null */
+  conv: { dims: 1 | 2; stride: Pair; padding: Pair | 'same'; dilation: Pair; groups: number };
+  max_pool: { dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair; dilation: Pair; ceilMode: boolean };
+  avg_pool: {
+    dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair;
+    ceilMode: boolean; countIncludePad: boolean; divisor: number | null;
+  };
+  /** null keeps that dimension's extent */
+  adaptive_avg_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
+  /** x, running_mean, running_var, weight|null, bias|null; `ranks` are the ranks the layer accepts */
+  batch_norm: { layer: string; ranks: readonly number[]; features: number; eps: number };
+  /** x[..., ...normalizedShape], weight|null, bias|null */
+  layer_norm: { normalizedShape: Shape; eps: number };
+  /** x; negative dims count from the end; null is PyTorch's implicit choice (0 for ranks 0, 1, 3; else 1) */
+  softmax: { dim: number | null };
+  log_softmax: { dim: number | null };
+  /** indices int64 [...], weight[rows, d] → [..., d] */
+  embedding: Record<never, never>;
+  /** no work: the same bytes seen with dims start..end joined (either may be negative) */
+  flatten: { startDim: number; endDim: number };
+}
+export type OpName = keyof OpAttributes;
+
+export interface Operand {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A mistake in shapes or dtypes, in PyTorch's words. */
+export class ShapeError extends Error {
+  /** The module in which it came up, relative to the one that runs. */
+  path: string | undefined;
+}
+/** An input of the wrong element type; another dtype might fit. */
+export class DTypeError extends ShapeError {}
+/** A value that PyTorch would refuse while running (an index out of range). */
+export class ValueError extends Error {}
+
+/** A row of the table. Addresses are bytes in the kernels' memory; 0 stands for an absent input. */
+export interface Op<N extends OpName> {
+  /** The output's shape and dtype; throws ShapeError or DTypeError. */
+  shape(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): Operand;
+  /** Bytes of scratch memory that `run` needs. */
+  scratch?(inputs: readonly (Operand | null)[], kernels: Kernels): number;
+  /** Absent: the output is the first input's bytes. Throws ValueError. */
+  run?(kernels: Kernels, step: Step<N>, addresses: { inputs: readonly number[]; output: number; scratch: number }): void;
+  /** Floating-point operations, to judge what a plan costs. */
+  cost?(inputs: readonly (Operand | null)[], output: Operand): number;
+}
+
+export interface Step<N extends OpName = OpName> {
+  readonly op: N;
+  readonly attributes: OpAttributes[N];
+  readonly inputs: readonly (Operand | null)[];
+  readonly output: Operand;
+}
