@@ -33,6 +33,8 @@ export interface OpAttributes extends UnaryAttributes {
   embedding: Record<never, never>;
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
+  /** no work: the input itself */
+  identity: Record<never, never>;
 }
 export type OpName = keyof OpAttributes;
 

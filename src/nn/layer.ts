@@ -1,4 +1,5 @@
 // What a layer type is: one file per family in layers/, one line in layers/table.ts.
+// Everything about a type follows from its definition: what it takes, holds, draws, prints and computes.
 
 import type { Tracer, Value } from '../graph/tracer.js';
 import type { DType } from '../tensor/dtype.js';
@@ -7,19 +8,30 @@ import type { InitSpec } from './init/spec.js';
 import type { Module } from './module.js';
 import type { Options, OptionValue } from './options.js';
 
-export type OptionKind =
-  | 'int' | 'positive_int' | 'float' | 'bool'
-  | 'int_or_pair' | 'size' // 'size': int or list of ints (normalized_shape)
-  | 'string';
-
-export interface OptionDefinition {
+export type OptionDefinition = {
   readonly name: string;
-  readonly kind: OptionKind;
   readonly nullable?: boolean;
   /** Absent: the argument is required. */
   readonly default?: OptionValue;
-  readonly choices?: readonly string[];
-}
+  /** PyTorch takes others too, but what they mean is not implemented here. */
+  readonly supported?: readonly OptionValue[];
+} & (
+  | { readonly kind: 'int'; readonly minimum?: number }
+  | { readonly kind: 'float' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'string'; readonly choices: readonly string[] }
+  /** An int for every dimension, or a tuple with one for each. */
+  | {
+      readonly kind: 'ints';
+      readonly minimum: number;
+      /** The tuple's lengths. */
+      readonly lengths: { readonly minimum: number; readonly maximum: number };
+      readonly nullableItems?: boolean;
+      /** Strings that stand for numbers yet to be computed (`padding='same'`). */
+      readonly words?: readonly string[];
+    }
+);
+export type OptionKind = OptionDefinition['kind'];
 
 export interface ParameterDefinition {
   readonly name: string;
@@ -27,8 +39,26 @@ export interface ParameterDefinition {
   /** null: registered, but absent (`bias=False`). */
   readonly shape: Shape | null;
   readonly dtype?: DType;
-  /** What reset_parameters draws; rows are drawn in the order of this list. */
+  /** What reset_parameters draws; parameters are drawn in the order of their list. */
   readonly init: InitSpec;
+  /** The row that is set to 0 after the draw (an Embedding's `padding_idx`). */
+  readonly zeroRow?: number;
+}
+
+/** What is known of an output's extents without an input. Axes count from the end: -1 is the last. */
+export interface ExtentFlow {
+  /** `axes`: the first of them that is known must have this extent. */
+  readonly takes?: { readonly axes: readonly number[]; readonly extent: number; readonly of: 'features' | 'channels' };
+  /** So many axes, from the last, have another extent afterwards; those before them stay. */
+  readonly changes: number;
+  readonly gives?: { readonly axis: number; readonly extent: number };
+}
+
+/** How a module's forward is written down while its tree is walked. */
+export interface Trace {
+  readonly tracer: Tracer;
+  /** Runs the child of that name. */
+  child(name: string, x: Value): Value;
 }
 
 export interface LayerDefinition {
@@ -37,10 +67,12 @@ export interface LayerDefinition {
   /** What single options cannot tell (`in_channels must be divisible by groups`), in PyTorch's words. */
   check?(options: Options): string[];
   parameters?(options: Options): ParameterDefinition[];
-  /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). */
-  trace?(tracer: Tracer, module: Module, x: Value): Value;
+  /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). Throws ShapeError. */
+  trace?(module: Module, x: Value, trace: Trace): Value;
+  /** Absent: nothing is known of what comes out. */
+  flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
   repr?(options: Options): string;
-  /** A container's children are the client's; a layer has none. */
-  readonly container?: boolean;
+  /** How a container names its children; a layer has none. */
+  readonly container?: 'index_or_name' | 'index' | 'name';
 }

@@ -1,0 +1,43 @@
+// A server as a process of its own: the benchmark's client does not share its event loop.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+export interface ServerOptions {
+  /** Relative to this folder; Weightroom itself by default. */
+  readonly script?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}
+
+/** Resolves once the server answers /readyz. */
+export async function startServer(options: ServerOptions = {}): Promise<{ url: string; stop(): Promise<void> }> {
+  const { script = '../src/main.js', env = {} } = options;
+  const port = await freePort();
+  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+    env: { PATH: process.env.PATH ?? '', WEIGHTROOM_PORT: String(port), WEIGHTROOM_LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const ready = await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false); // prettier-ignore
+    if (ready) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    async stop() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}

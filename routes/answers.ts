@@ -1,0 +1,184 @@
+// What answers say: how a body becomes the reply, and the schemas that document it. Answers are not checked against these.
+
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
+import { documented } from '../src/plugins/schema.js';
+import { stringifyAnswer } from '../src/tensor/json.js';
+
+type Body = Record<string, unknown>;
+
+/** Sends a body about a model: its ETag is its epoch and revision. */
+export function answer(reply: FastifyReply, body: Body, layout: 'flat' | 'nested' = 'flat'): FastifyReply {
+  return tag(reply, body).type('application/json; charset=utf-8').send(stringifyAnswer(body, { layout }));
+}
+
+export function tag(reply: FastifyReply, { epoch, revision }: Body): FastifyReply {
+  return reply.header('etag', `"${String(epoch)}-${String(revision)}"`);
+}
+
+const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
+
+const numbers = {
+  type: 'array',
+  items: { anyOf: [{ type: 'number' }, { type: 'boolean' }, { type: 'string' }, { type: 'array' }] },
+  description:
+    'Row-major, or nested lists where `layout=nested`. "NaN", "Infinity" and "-Infinity" are strings.',
+};
+
+const tensor = z.unknown().register(documented, {
+  id: 'TensorObject',
+  type: 'object',
+  properties: {
+    dtype: { type: 'string', enum: ['float32', 'int64', 'int32', 'bool'] },
+    shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
+    data: numbers,
+  },
+  required: ['dtype', 'shape', 'data'],
+  examples: [{ dtype: 'float32', shape: [2, 2], data: [1, 2, 3, 4] }],
+});
+
+const identity = {
+  name: z.string(),
+  epoch: z.string().describe('Another one when the name was deleted and made again.'),
+  revision: z.int().min(1).describe('Counts the changes of the model: 1, 2, 3, ...'),
+};
+
+/** An answer about a model. */
+function about<S extends z.core.$ZodLooseShape>(id: string, shape: S) {
+  return z.object({ ...identity, ...shape }).register(documented, { id });
+}
+
+const shape = z.array(z.int().min(0)).nullable().describe('null while a lazy parameter is uninitialised.');
+
+const named = z
+  .object({ path: z.string(), aliases: z.array(z.string()).describe('The other names of the same storage.') })
+  .register(documented, { id: 'Named' });
+
+const parameterFields = {
+  path: z.string(),
+  aliases: z.array(z.string()),
+  kind: z.enum(['parameter', 'buffer']),
+  shape,
+  dtype: z.string(),
+  requires_grad: z.boolean(),
+};
+
+const parameterInfo = z
+  .object({ ...parameterFields, numel: z.int() })
+  .register(documented, { id: 'ParameterInfo' });
+
+const moduleFields = {
+  path: z.string(),
+  type: z.string(),
+  options: z.record(z.string(), z.unknown()),
+  parameters: z.array(parameterInfo),
+  children: z.array(z.object({ name: z.string(), path: z.string(), type: z.string() })),
+  repr: z.string().describe('What print(module) prints.'),
+};
+
+const counts = {
+  seed: z.int(),
+  parameter_count: z.int(),
+  bytes: z.int(),
+  warnings: z.array(z.unknown()).describe('What will not run, known from the shapes alone.'),
+};
+
+export const modelSummary = about('ModelSummary', {
+  ...counts,
+  architecture: z.unknown().describe('As it was given; as JSON once modules were put or removed.'),
+  repr: z.string().describe('What print(net) prints.'),
+});
+
+export const modelList = z
+  .object({
+    models: z.array(z.object({ ...identity, ...counts })),
+    next_cursor: z.string().nullable().describe('Where the next page begins; null on the last.'),
+  })
+  .register(documented, { id: 'ModelList' });
+
+export const moduleList = about('ModuleList', {
+  modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),
+});
+
+export const moduleAnswer = about('ModuleAnswer', moduleFields);
+
+export const parameterList = about('ParameterList', { parameters: z.array(parameterInfo) });
+
+export const parameterAnswer = about('ParameterAnswer', {
+  ...parameterFields,
+  numel: z.int(),
+  is_leaf: z.boolean(),
+  status: z.enum(['initialized', 'uninitialized']),
+  last_changed: z.int().describe('The revision that last changed it.'),
+  value: tensor,
+  grad: z.null().describe('null before a backward.'),
+});
+
+export const changedAnswer = about('Changed', {
+  parameters: z.array(named),
+  seed: z.int().nullable().optional(),
+});
+
+export const stateDictAnswer = about('StateDict', {
+  state_dict: z.unknown().meta({ type: 'object', additionalProperties: ref('TensorObject') }),
+});
+
+export const loadedAnswer = about('LoadedStateDict', {
+  parameters: z.array(named),
+  missing_keys: z.array(z.string()),
+  unexpected_keys: z.array(z.string()),
+});
+
+export const forwardAnswer = about('Outputs', { outputs: tensor });
+
+export const changesAnswer = about('Changes', {
+  oldest: z.int().describe('The oldest revision that the log still has.'),
+  changes: z.array(
+    z.object({
+      revision: z.int(),
+      kind: z.string(),
+      time: z.string().meta({ format: 'date-time' }),
+      parameters: z.array(
+        z.object({ path: z.string(), aliases: z.array(z.string()), index: z.string().nullable(), shape }),
+      ),
+    }),
+  ),
+});
+
+const problemSchema = z
+  .object({
+    type: z.string().meta({ format: 'uri-reference' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    request_id: z.string().optional(),
+  })
+  .register(documented, { id: 'Problem', description: 'RFC 9457. `code` is stable, texts are not.' });
+
+/** The answer of a route that does what it was asked. */
+export function success<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+/** The problem answers of a route, by status. */
+export function problems(...codes: ErrorCode[]) {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(ERRORS[code][0], [...(byStatus.get(ERRORS[code][0]) ?? []), code]);
+  const entries = [...byStatus].sort(([a], [b]) => a - b);
+  return {
+    ...Object.fromEntries(
+      entries.map(([status, group]) => [
+        status,
+        refusal(group.map((code) => `${titleOf(code)}: \`${code}\`.`).join(' ')),
+      ]),
+    ),
+    default: refusal('Any other problem.'),
+  };
+}
+
+function refusal(description: string) {
+  return { description, content: { 'application/problem+json': { schema: problemSchema } } };
+}

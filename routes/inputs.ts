@@ -1,0 +1,129 @@
+// What requests may say: the schemas that several routes share. A tensor and an architecture are one opaque value here,
+// decoded by their own codecs, and documented in full.
+
+import { z } from 'zod';
+import { documented, strict } from '../src/plugins/schema.js';
+
+const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
+
+/** Any value; being there is all that is checked. Keywords go into the document as they are. */
+function opaque(id: string, keywords: Record<string, unknown>) {
+  return z
+    .custom<unknown>((value) => value !== undefined, 'is required')
+    .register(documented, { id, ...keywords });
+}
+
+opaque('NestedList', {
+  description: 'Nested lists of numbers, all of one length at each depth.',
+  type: 'array',
+  items: { anyOf: [ref('NestedListInput'), ref('NumberInput')] },
+});
+
+opaque('Number', {
+  description: 'A number, a bool, or one of the numbers that JSON has no words for.',
+  anyOf: [
+    { type: 'number' },
+    { type: 'boolean' },
+    { type: 'string', enum: ['NaN', 'Infinity', '-Infinity'] },
+  ],
+});
+
+export const tensor = opaque('Tensor', {
+  description: 'A number, nested lists, or shape and row-major data.',
+  anyOf: [
+    ref('NumberInput'),
+    ref('NestedListInput'),
+    {
+      type: 'object',
+      properties: {
+        dtype: { type: 'string', enum: ['float32', 'int64', 'int32', 'bool'], default: 'float32' },
+        shape: { type: 'array', items: { type: 'integer', minimum: 0 } },
+        data: { type: 'array', items: ref('NumberInput') },
+      },
+      required: ['shape', 'data'],
+      additionalProperties: false,
+    },
+  ],
+  examples: [
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    { dtype: 'float32', shape: [2, 2], data: [1, 2, 3, 4] },
+  ],
+});
+
+const modules = { type: 'object', additionalProperties: ref('ModuleInput') };
+
+opaque('Module', {
+  description:
+    "A module: its type, the options of that type's PyTorch constructor, and children where it has some. " +
+    '`block` makes a new instance of a block, `shared` places the one of that name, `ref` the one at a path.',
+  type: 'object',
+  properties: {
+    name: { type: 'string', description: "The child's name; its number where there is none." },
+    type: { type: 'string', description: 'A torch.nn class.', examples: ['Linear'] },
+    children: { type: 'array', items: ref('ModuleInput') },
+    block: { type: 'string' },
+    shared: { type: 'string' },
+    ref: { type: 'string' },
+    tie: {
+      type: 'object',
+      description: 'Parameters of this module that are those at other paths.',
+      additionalProperties: { type: 'string' },
+      examples: [{ weight: '0.weight' }],
+    },
+  },
+  additionalProperties: true,
+});
+
+export const architecture = opaque('Architecture', {
+  description: 'A network: JSON, or PyTorch notation (constructor calls, or what print(net) prints).',
+  anyOf: [
+    { type: 'string' },
+    {
+      allOf: [ref('ModuleInput')],
+      type: 'object',
+      properties: {
+        blocks: { ...modules, description: 'Factories: each use makes a new module.' },
+        shared: { ...modules, description: 'Modules made once, first and in order.' },
+      },
+    },
+  ],
+  examples: [
+    'nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))',
+    {
+      type: 'Sequential',
+      children: [
+        { type: 'Linear', in_features: 4, out_features: 8 },
+        { type: 'ReLU' },
+        { type: 'Linear', in_features: 8, out_features: 1 },
+      ],
+    },
+  ],
+});
+
+export const layout = z
+  .enum(['flat', 'nested'], 'must be flat or nested')
+  .default('flat')
+  .describe('How the `data` of tensors is written: row-major in one list, or as nested lists.');
+
+export const layoutQuery = strict({ layout });
+
+export const seed = z.int('must be a whole number').describe('As torch.manual_seed takes it.');
+
+/** A path: child names joined by dots; `""` is the root. */
+export const path = z.string('must be a path, e.g. "0.block 1.0"');
+
+/** A model that is not there is 404 whatever its name: the grammar is checked where names are made. */
+export const modelParams = z.object({
+  model: z.string().describe('The name of a model.'),
+});
+
+export const pathParams = modelParams.extend({
+  path: z.string().describe('Child names joined by dots, percent-encoded; "" is the root.'),
+});
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,206 @@
+// Parameters and buffers by their dotted path: list, read, set, patch one or many.
+
+import { z } from 'zod';
+import type { Registry } from '../src/models/registry.js';
+import { documented, flag, strict, type App } from '../src/plugins/schema.js';
+import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
+import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
+
+const index = z
+  .string('must be a string, e.g. "0,0"')
+  .describe('Python slicing: `0,0` · `0` · `:` · `1:3,-1` · `::2,...`.')
+  .meta({ examples: ['0,0'] });
+
+const listQuery = strict({
+  module: path.default('').describe('Only the subtree at this path; names are relative to it.'),
+  recurse: flag(true).describe("false: only the module's own."),
+  kind: z.enum(['parameter', 'buffer', 'all'], 'must be parameter, buffer or all').default('parameter'),
+});
+
+const readQuery = strict({ index: index.optional(), layout });
+
+const putQuery = strict({ index: index.optional() });
+
+/** `{"value": tensor}`, or the tensor itself. */
+const putBody = z
+  .preprocess(
+    (body) => (isRecord(body) && !Object.hasOwn(body, 'data') ? body : { value: body }),
+    strict({ value: tensor }),
+  )
+  .meta({ 'x-examples': [{ value: [[1, 2, 3, 4]] }] });
+
+const valueOp = (op: 'set' | 'add' | 'sub' | 'mul' | 'div') =>
+  strict({ op: z.literal(op), index: index.optional(), value: tensor });
+
+const bound = z.number('must be a number').optional();
+
+const patchOp = z
+  .discriminatedUnion(
+    'op',
+    [
+      valueOp('set'),
+      valueOp('add'),
+      valueOp('sub'),
+      valueOp('mul'),
+      valueOp('div'),
+      strict({ op: z.literal('clamp'), index: index.optional(), min: bound, max: bound }),
+      strict({
+        op: z.literal('map'),
+        index: index.optional(),
+        expression: z.string('must be an expression of w'),
+      }),
+    ],
+    'must be one of set, add, sub, mul, div, clamp, map',
+  )
+  .register(documented, { id: 'PatchOp' });
+
+const edit = strict({
+  ops: z.array(patchOp, 'must be a list').min(1, 'must not be empty').optional(),
+  requires_grad: z.boolean('must be true or false').optional(),
+})
+  .refine(
+    (given) => given.ops !== undefined || given.requires_grad !== undefined,
+    'needs ops or requires_grad',
+  )
+  .register(documented, {
+    id: 'ParameterEdit',
+    examples: [
+      {
+        ops: [
+          { op: 'add', index: ':', value: 1 },
+          { op: 'set', index: '0,0', value: 42 },
+        ],
+      },
+      { ops: [{ op: 'map', expression: 'w * (abs(w) >= 5)' }] },
+    ],
+  });
+
+const patchBody = strict({
+  parameters: z.record(z.string(), edit, 'must be an object of edits by path'),
+}).meta({
+  examples: [
+    {
+      parameters: {
+        '0.weight': { ops: [{ op: 'mul', value: 0.5 }] },
+        '2.bias': { ops: [{ op: 'set', value: 0 }], requires_grad: false },
+      },
+    },
+  ],
+});
+
+const patchProblems = problems(
+  'MODEL_NOT_FOUND',
+  'PARAMETER_NOT_FOUND',
+  'QUOTA_EXCEEDED',
+  'INVALID_REQUEST',
+  'PATCH_INVALID',
+  'EXPRESSION_INVALID',
+  'PARAMETER_SHAPE',
+  'TENSOR_INVALID',
+);
+
+export function parameterRoutes(app: App, models: Registry): void {
+  app.get(
+    '/v1/models/:model/parameters',
+    {
+      schema: {
+        operationId: 'listParameters',
+        summary: 'List parameters: named_parameters(), named_buffers()',
+        tags: ['parameters'],
+        params: modelParams,
+        querystring: listQuery,
+        response: {
+          200: success('Each storage once.', parameterList),
+          ...problems('MODEL_NOT_FOUND', 'MODULE_NOT_FOUND', 'INVALID_REQUEST'),
+        },
+      },
+    },
+    async (request, reply) => answer(reply, models.get(request.params.model).parameters(request.query)),
+  );
+
+  app.patch(
+    '/v1/models/:model/parameters',
+    {
+      schema: {
+        operationId: 'patchParameters',
+        summary: 'Patch many parameters: all or nothing, one revision',
+        tags: ['parameters'],
+        params: modelParams,
+        body: patchBody,
+        response: { 200: success('It is done; what changed.', changedAnswer), ...patchProblems },
+      },
+    },
+    async (request, reply) => {
+      const edits = new Map(Object.entries(request.body.parameters));
+      return answer(reply, await models.get(request.params.model).patch(edits));
+    },
+  );
+
+  app.get(
+    '/v1/models/:model/parameters/:path',
+    {
+      schema: {
+        operationId: 'getParameter',
+        summary: 'Read a parameter, or a slice of it',
+        tags: ['parameters'],
+        params: pathParams,
+        querystring: readQuery,
+        response: {
+          200: success('Its value and all that is known of it.', parameterAnswer),
+          ...problems(
+            'MODEL_NOT_FOUND',
+            'PARAMETER_NOT_FOUND',
+            'INVALID_REQUEST',
+            'INDEX_INVALID',
+            'INDEX_OUT_OF_RANGE',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { layout, ...query } = request.query;
+      return answer(
+        reply,
+        await models.get(request.params.model).parameter(request.params.path, query),
+        layout,
+      );
+    },
+  );
+
+  app.put(
+    '/v1/models/:model/parameters/:path',
+    {
+      schema: {
+        operationId: 'setParameter',
+        summary: 'Set a parameter, or a slice of it, as tensor[index] = value does',
+        tags: ['parameters'],
+        params: pathParams,
+        querystring: putQuery,
+        body: putBody,
+        response: { 200: success('It is done; what changed.', changedAnswer), ...patchProblems },
+      },
+    },
+    async (request, reply) => {
+      const { model, path } = request.params;
+      return answer(reply, await models.get(model).setParameter(path, { ...request.body, ...request.query }));
+    },
+  );
+
+  app.patch(
+    '/v1/models/:model/parameters/:path',
+    {
+      schema: {
+        operationId: 'patchParameter',
+        summary: 'Patch a parameter',
+        tags: ['parameters'],
+        params: pathParams,
+        body: edit,
+        response: { 200: success('It is done; what changed.', changedAnswer), ...patchProblems },
+      },
+    },
+    async (request, reply) => {
+      const { model, path } = request.params;
+      return answer(reply, await models.get(model).patch(new Map([[path, request.body]])));
+    },
+  );
+}

@@ -1,0 +1,82 @@
+// All values of a module at once: state_dict() and load_state_dict().
+
+import { z } from 'zod';
+import type { Registry } from '../src/models/registry.js';
+import { documented, flag, strict, type App } from '../src/plugins/schema.js';
+import { answer, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
+import { isRecord, layout, modelParams, path } from './inputs.js';
+
+const module = path.default('').describe('The subtree at this path; names are relative to it.');
+
+const readQuery = strict({ module, layout });
+
+const loadQuery = strict({
+  module,
+  strict: flag(true).describe('false: names may be missing or unexpected.'),
+});
+
+/** Tensors by name, as they came: their codec decodes them. */
+const tensors = z
+  .custom<Record<string, unknown>>((value) => isRecord(value), 'must be an object of tensors by name')
+  .register(documented, {
+    id: 'StateDictTensors',
+    type: 'object',
+    additionalProperties: { $ref: '#/components/schemas/TensorInput' },
+  });
+
+const loadBody = strict({ state_dict: tensors }).meta({
+  examples: [{ state_dict: { weight: [[1, 2, 3, 4]], bias: [0] } }],
+});
+
+export function stateDictRoutes(app: App, models: Registry): void {
+  app.get(
+    '/v1/models/:model/state_dict',
+    {
+      schema: {
+        operationId: 'getStateDict',
+        summary: 'Read all values: state_dict()',
+        tags: ['parameters'],
+        params: modelParams,
+        querystring: readQuery,
+        response: {
+          200: success('Every name with its values.', stateDictAnswer),
+          ...problems('MODEL_NOT_FOUND', 'MODULE_NOT_FOUND', 'INVALID_REQUEST'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { layout, ...query } = request.query;
+      return answer(reply, await models.get(request.params.model).stateDict(query), layout);
+    },
+  );
+
+  app.put(
+    '/v1/models/:model/state_dict',
+    {
+      schema: {
+        operationId: 'loadStateDict',
+        summary: 'Load values: load_state_dict()',
+        tags: ['parameters'],
+        params: modelParams,
+        querystring: loadQuery,
+        body: loadBody,
+        response: {
+          200: success("It is loaded; load_state_dict's answer.", loadedAnswer),
+          ...problems(
+            'MODEL_NOT_FOUND',
+            'MODULE_NOT_FOUND',
+            'QUOTA_EXCEEDED',
+            'INVALID_REQUEST',
+            'STATE_DICT_MISMATCH',
+            'TIED_VALUES_DIFFER',
+            'TENSOR_INVALID',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const model = models.get(request.params.model);
+      return answer(reply, await model.loadStateDict({ ...request.query, state: request.body.state_dict }));
+    },
+  );
+}

@@ -1,0 +1,98 @@
+// Builds the HTTP server from its parts, in the order in which a request meets them. Does not listen.
+
+import compress from '@fastify/compress';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:zlib';
+import { changeRoutes } from '../routes/changes.js';
+import { forwardRoutes } from '../routes/forward.js';
+import { initRoutes } from '../routes/init.js';
+import { modelRoutes } from '../routes/models.js';
+import { moduleRoutes } from '../routes/modules.js';
+import { parameterRoutes } from '../routes/parameters.js';
+import { stateDictRoutes } from '../routes/state-dict.js';
+import { systemRoutes } from '../routes/system.js';
+import { tieRoutes } from '../routes/ties.js';
+import type { Config } from './config.js';
+import type { Registry } from './models/registry.js';
+import { setHeaders } from './plugins/headers.js';
+import { readJson } from './plugins/json.js';
+import { shedLoad } from './plugins/limits.js';
+import { exposeMetrics } from './plugins/metrics.js';
+import { describeApi, serveDescription } from './plugins/openapi.js';
+import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
+import { typed, validatorCompiler } from './plugins/schema.js';
+import { acceptWebSockets } from './plugins/websocket.js';
+import type { SharedMemory } from './runtime/memory.js';
+import type { Pool } from './runtime/pool.js';
+
+/** Longer than load balancers keep theirs (60 s is usual), so that they never send into a connection we are closing. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** How often Node looks for requests that are late. */
+const CHECK_INTERVAL_MS = 1000;
+/** A path of this many bytes reaches any module; Node ends longer headers at 16 KiB anyway. */
+const MAX_PARAM_LENGTH = 4096;
+/** Below it, compressing costs more than the bytes it saves. */
+const COMPRESS_THRESHOLD_BYTES = 4096;
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly pool: Pick<Pool, 'size' | 'load'>;
+  readonly memory: Pick<SharedMemory, 'bytesInUse' | 'limitBytes'>;
+  readonly maddFused: boolean;
+  readonly logger?: FastifyBaseLogger;
+}
+
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { config, registry, pool, memory, maddFused } = options;
+  const app: FastifyInstance = Fastify({
+    ...(options.logger !== undefined && { loggerInstance: options.logger }),
+    // A line for each request is the debug level's: at ten thousand a second they cost more than the requests.
+    logController: new LogController({
+      disableRequestLogging: config.logLevel !== 'debug' && config.logLevel !== 'trace',
+    }),
+    genReqId: () => randomUUID(),
+    trustProxy: false,
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutMs,
+    // A socket on which nothing moves; an answer may be as long in coming as a worker may take.
+    connectionTimeout: config.requestTimeoutMs + 2 * config.workerTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { headersTimeout: config.requestTimeoutMs, connectionsCheckingInterval: CHECK_INTERVAL_MS },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: false, caseSensitive: true },
+    // plugins/limits.ts answers in its place.
+    return503OnClosing: false,
+    frameworkErrors: sendProblem as never,
+    clientErrorHandler: answerBrokenHttp,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  answerProblems(app);
+  readJson(app);
+  await setHeaders(app, config);
+  await shedLoad(app, config);
+  await app.register(compress, {
+    threshold: COMPRESS_THRESHOLD_BYTES,
+    encodings: ['gzip', 'deflate', 'identity'],
+    zlibOptions: { level: constants.Z_BEST_SPEED },
+  });
+  await acceptWebSockets(app, config);
+  await describeApi(app);
+
+  const refuseOtherMethods = methodsOf(app);
+  serveDescription(app);
+  exposeMetrics(app, { models: registry, memory, pool });
+  const routes = typed(app);
+  systemRoutes(routes, { config, workers: pool.size, maddFused });
+  modelRoutes(routes, registry);
+  moduleRoutes(routes, registry);
+  parameterRoutes(routes, registry);
+  initRoutes(routes, registry);
+  tieRoutes(routes, registry);
+  stateDictRoutes(routes, registry);
+  forwardRoutes(routes, registry);
+  changeRoutes(routes, registry);
+  refuseOtherMethods();
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,203 @@
+// Convolutions and pools. One-dimensional ones are two-dimensional with height 1: a [n, c, l] is a [n, c, 1, l].
+
+import { numel, type Shape } from '../tensor/shape.js';
+import { DTypeError, ShapeError, type Op, type OpAttributes, type Operand, type Pair } from './op.js';
+import { dimension, list, requireFloat } from './requirements.js';
+
+type Dims = 1 | 2;
+
+/** The last two extents, with height 1 for one-dimensional layers. */
+function plane(shape: Shape, dims: Dims): Pair {
+  return dims === 1 ? [1, shape.at(-1)!] : [shape.at(-2)!, shape.at(-1)!];
+}
+
+/** A shape with its spatial extents replaced. */
+function withPlane(shape: Shape, dims: Dims, [h, w]: Pair): Shape {
+  return [...shape.slice(0, -dims), ...(dims === 1 ? [w] : [h, w])];
+}
+
+function times(pair: Pair, dims: Dims, separator = ' x '): string {
+  return dims === 1 ? `${pair[1]}` : pair.join(separator);
+}
+
+/** The zeros on both sides and the output's extents of a convolution. */
+function convGeometry(x: Operand, weight: Operand, attributes: OpAttributes['conv']) {
+  const { dims, stride, padding, dilation } = attributes;
+  const input = plane(x.shape, dims);
+  const kernel = plane(weight.shape, dims);
+  const reach = kernel.map((extent, i) => dilation[i]! * (extent - 1));
+  // padding='same' puts the odd zero at the end, as PyTorch does.
+  const before = padding === 'same' ? reach.map((r) => Math.floor(r / 2)) : [...padding];
+  const padded = input.map((extent, i) => extent + (padding === 'same' ? reach[i]! : 2 * padding[i]!));
+  const output = padded.map((extent, i) => Math.floor((extent - reach[i]! - 1) / stride[i]!) + 1);
+  return { input, kernel, reach, before, padded, output } as unknown as Record<
+    'input' | 'kernel' | 'reach' | 'before' | 'padded' | 'output',
+    Pair
+  >;
+}
+
+export const conv: Op<'conv'> = {
+  shape([x, weight], attributes) {
+    const { dims, groups } = attributes;
+    const rank = x!.shape.length;
+    if (rank !== dims + 1 && rank !== dims + 2) {
+      throw new ShapeError(
+        `Expected ${dims + 1}D (unbatched) or ${dims + 2}D (batched) input to conv${dims}d, ` +
+          `but got input of size: ${list(x!.shape)}`,
+      );
+    }
+    const [channels, expected] = [x!.shape.at(-dims - 1)!, weight!.shape[1]! * groups];
+    if (channels !== expected) {
+      const batched = rank === dims + 1 ? [1, ...x!.shape] : x!.shape;
+      throw new ShapeError(
+        `Given groups=${groups}, weight of size ${list(weight!.shape)}, expected input${list(batched)} ` +
+          `to have ${expected} channels, but got ${channels} channels instead`,
+      );
+    }
+    const { padded, reach, output } = convGeometry(x!, weight!, attributes);
+    if (padded.some((extent, i) => extent < reach[i]! + 1)) {
+      const effective: Pair = [reach[0] + 1, reach[1] + 1];
+      throw new ShapeError(
+        `Calculated padded input size per channel: (${times(padded, dims)}). ` +
+          `Kernel size: (${times(effective, dims)}). Kernel size can't be greater than actual input size`,
+      );
+    }
+    if (x!.dtype !== 'float32') throw new DTypeError('Input type (long int) and bias type (float) should be the same');
+    const shape = withPlane(x!.shape, dims, output);
+    return { shape: [...shape.slice(0, -dims - 1), weight!.shape[0]!, ...shape.slice(-dims)], dtype: 'float32' };
+  },
+  scratch: ([, weight], kernels) => kernels.conv_scratch(numel(weight!.shape.slice(1))),
+  run(kernels, step, { inputs, output, scratch }) {
+    const [x, weight] = step.inputs as [Operand, Operand];
+    const { dims, stride, dilation, groups } = step.attributes;
+    const geometry = convGeometry(x, weight, step.attributes);
+    const batch = x.shape.length === dims + 2 ? x.shape[0]! : 1;
+    kernels.conv(
+      inputs[0]!, inputs[1]!, inputs[2]!, output,
+      batch, x.shape.at(-dims - 1)!, ...geometry.input,
+      weight.shape[0]!, ...geometry.output, ...geometry.kernel,
+      ...stride, ...geometry.before, ...dilation,
+      groups, scratch,
+    ); // prettier-ignore
+  },
+  cost: ([, weight], output) => 2 * numel(output.shape) * numel(weight!.shape.slice(1)),
+};
+
+/** A pool's output extent (ATen pooling_output_shape): with ceil_mode the last window must start inside the input or its left padding. */
+function pooled(extent: number, kernel: number, stride: number, padding: number, dilation: number, ceil: boolean): number {
+  const span = extent + 2 * padding - dilation * (kernel - 1) - 1 + (ceil ? stride - 1 : 0);
+  const size = Math.floor(span / stride) + 1;
+  return ceil && (size - 1) * stride >= extent + padding ? size - 1 : size;
+}
+
+interface Pool {
+  dims: Dims;
+  kernel: Pair;
+  stride: Pair;
+  padding: Pair;
+  dilation?: Pair;
+  ceilMode: boolean;
+}
+
+function poolPlane(x: Operand, { dims, kernel, stride, padding, dilation = [1, 1], ceilMode }: Pool): Pair {
+  return plane(x.shape, dims).map((extent, i) =>
+    pooled(extent, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!, ceilMode),
+  ) as unknown as Pair;
+}
+
+/** Checks that a pool's padding and output make sense; gives the output's shape. */
+function poolShape(x: Operand, pool: Pool): Shape {
+  const { dims, kernel, padding, dilation = [1, 1] } = pool;
+  const at = padding.findIndex((pad, i) => pad > (dilation[i]! * (kernel[i]! - 1) + 1) / 2);
+  if (at >= 0) {
+    throw new ShapeError(
+      `pad should be at most half of effective kernel size, but got pad=${padding[at]}, ` +
+        `kernel_size=${kernel[at]} and dilation=${dilation[at]}`,
+    );
+  }
+  const output = poolPlane(x, pool);
+  if (output.some((extent) => extent < 1)) {
+    const channels = x.shape.at(-dims - 1)!;
+    throw new ShapeError(
+      `Given input size: (${[channels, ...plane(x.shape, dims)].join('x')}). ` +
+        `Calculated output size: (${[channels, ...output].join('x')}). Output size is too small`,
+    );
+  }
+  return withPlane(x.shape, dims, output);
+}
+
+/** How many planes a tensor holds: the product of all but the spatial extents. */
+function planes(shape: Shape, dims: Dims): number {
+  return numel(shape.slice(0, -dims));
+}
+
+export const maxPool: Op<'max_pool'> = {
+  shape([x], attributes) {
+    const { dims } = attributes;
+    const rank = x!.shape.length;
+    if ((rank !== dims + 1 && rank !== dims + 2) || numel(x!.shape.slice(-dims - 1)) === 0) {
+      throw new ShapeError(
+        dims === 1
+          ? `max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:${list(x!.shape)}`
+          : 'non-empty 3D or 4D (batch mode) tensor expected for input',
+      );
+    }
+    requireFloat(x!, 'max_pool');
+    return { shape: poolShape(x!, attributes), dtype: 'float32' };
+  },
+  run(kernels, step, { inputs, output }) {
+    const { dims, kernel, stride, padding, dilation } = step.attributes;
+    const x = step.inputs[0]!;
+    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
+    kernels.max_pool(inputs[0]!, output, planes(x.shape, dims), ...from, ...to, ...kernel, ...stride, ...padding, ...dilation);
+  },
+  cost: (_inputs, output) => 4 * numel(output.shape),
+};
+
+export const avgPool: Op<'avg_pool'> = {
+  shape([x], attributes) {
+    const { dims } = attributes;
+    const rank = x!.shape.length;
+    if (dims === 1 && rank !== 2 && rank !== 3) {
+      throw new ShapeError(
+        `Expected 2 to 3 dimensions, but got ${rank}-dimensional tensor for argument #1 'self' (while checking arguments for avg_pool1d)`,
+      );
+    }
+    if (dims === 2 && rank < 3) dimension(-3, rank);
+    if (dims === 2 && rank > 4) throw new ShapeError('non-empty 3D or 4D (batch mode) tensor expected for input');
+    requireFloat(x!, 'avg_pool');
+    return { shape: poolShape(x!, attributes), dtype: 'float32' };
+  },
+  run(kernels, step, { inputs, output }) {
+    const { dims, kernel, stride, padding, countIncludePad, divisor } = step.attributes;
+    const x = step.inputs[0]!;
+    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
+    kernels.avg_pool(
+      inputs[0]!, output, planes(x.shape, dims), ...from, ...to,
+      ...kernel, ...stride, ...padding, countIncludePad ? 1 : 0, divisor ?? 0,
+    ); // prettier-ignore
+  },
+  cost: (_inputs, output) => 4 * numel(output.shape),
+};
+
+export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
+  shape([x], { dims, output }) {
+    const rank = x!.shape.length;
+    if (rank < dims + (dims === 1 ? 1 : 0) || rank > dims + 2) {
+      const wanted = dims === 1 ? '2 to 3' : '2 to 4';
+      throw new ShapeError(
+        `Expected ${wanted} dimensions, but got ${rank}-dimensional tensor for argument #1 'self' (while checking arguments for adaptive_avg_pool${dims}d)`,
+      );
+    }
+    requireFloat(x!, 'adaptive_avg_pool');
+    const from = plane(x!.shape, dims);
+    return { shape: withPlane(x!.shape, dims, [output[0] ?? from[0], output[1] ?? from[1]]), dtype: 'float32' };
+  },
+  run(kernels, step, { inputs, output }) {
+    const { dims } = step.attributes;
+    const x = step.inputs[0]!;
+    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
+    kernels.adaptive_avg_pool(inputs[0]!, output, planes(x.shape, dims), ...from, ...to);
+  },
+  cost: ([x]) => numel(x!.shape),
+};

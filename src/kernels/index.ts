@@ -1,0 +1,23 @@
+// The module's exports, as src/graph/kernels.ts declares them. AssemblyScript, compiled by scripts/build-kernels.mjs.
+// Everything runs in memory that the caller gives: nothing here allocates, keeps state, or has data of its own,
+// so that any number of instances can share one memory.
+
+import { maddIsFused } from './lanes';
+
+export * from './activations';
+export { conv, conv_scratch } from './conv';
+export { embedding } from './embedding';
+export { linear, linear_scratch } from './linear';
+export { batch_norm, layer_norm } from './normalization';
+export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export { log_softmax, softmax } from './softmax';
+
+/** 1 where madd rounds once (fused), 0 where it rounds twice. */
+export function madd_is_fused(): i32 {
+  return maddIsFused();
+}
+
+/** The first byte that the module itself does not use. */
+export function heap_base(): usize {
+  return __heap_base;
+}

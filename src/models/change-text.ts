@@ -1,0 +1,66 @@
+// Changes as the text that is sent. A parameter's values are written once for all who watch them, whatever
+// their prefixes: the texts last written are kept, within a bound.
+
+import { stringifyAnswer } from '../tensor/json.js';
+import type { Change, ChangedParameter } from './change-log.js';
+import type { ChangeMessage, Detail } from './stream-messages.js';
+
+type Writer = (parameter: ChangedParameter) => string | Promise<string>;
+
+export class ChangeTexts {
+  readonly #maxLength: number;
+  readonly #values = new Map<ChangedParameter, string>();
+  #length = 0;
+
+  /** `maxLength`: characters of values kept. */
+  constructor(maxLength: number) {
+    this.#maxLength = maxLength;
+  }
+
+  readonly #writers: Readonly<Record<Detail, Writer>> = {
+    none: (parameter) => JSON.stringify(describe(parameter)),
+    stats: (parameter) =>
+      parameter.snapshot.statistics().then(
+        (stats) => stringifyAnswer({ ...describe(parameter), stats }),
+        // A lost worker must not make a hole in the revisions.
+        () => stringifyAnswer({ ...describe(parameter), stats: null }),
+      ),
+    values: (parameter) => this.#values.get(parameter) ?? this.#writeValues(parameter),
+  };
+
+  /** The message of a change, with those of its parameters that are given. Later if workers are asked. */
+  write(
+    identity: Pick<ChangeMessage, 'id' | 'model' | 'epoch'>,
+    change: Change,
+    { detail, parameters }: { detail: Detail; parameters: readonly ChangedParameter[] },
+  ): string | Promise<string> {
+    const { revision, kind, time } = change;
+    const head = JSON.stringify({ type: 'change', ...identity, revision, kind, time }).slice(0, -1);
+    const finish = (texts: readonly string[]): string => `${head},"parameters":[${texts.join(',')}]}`;
+    const texts = parameters.map(this.#writers[detail]);
+    return texts.every((text) => typeof text === 'string') ? finish(texts) : Promise.all(texts).then(finish);
+  }
+
+  #writeValues(parameter: ChangedParameter): string {
+    const value = parameter.snapshot.read(parameter.index);
+    const text = stringifyAnswer({ ...describe(parameter), value });
+    this.#values.set(parameter, text);
+    this.#length += text.length;
+    for (const oldest of this.#values.keys()) {
+      if (this.#length <= this.#maxLength || oldest === parameter) break;
+      this.#forget(oldest);
+    }
+    // Those who watch a change are served in the turn in which it is made: that long even the longest text is kept.
+    if (this.#length > this.#maxLength) setImmediate(() => this.#forget(parameter)).unref();
+    return text;
+  }
+
+  #forget(parameter: ChangedParameter): void {
+    this.#length -= this.#values.get(parameter)?.length ?? 0;
+    this.#values.delete(parameter);
+  }
+}
+
+function describe({ path, aliases, index, shape, dtype }: ChangedParameter) {
+  return { path, aliases, index, shape, dtype };
+}

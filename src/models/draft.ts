@@ -1,0 +1,145 @@
+// A change in the making: new regions beside those that readers see, and the steps that fill them.
+// Until it is committed nothing of it is visible; discarded, it leaves nothing behind.
+
+import { Generator } from '../random/generator.js';
+import type { InitSpec } from '../nn/init/spec.js';
+import type { Parameter } from '../nn/module.js';
+import { QuotaError, type Region, type SharedMemory } from '../runtime/memory.js';
+import type { Pool } from '../runtime/pool.js';
+import type { EditStep, Placed } from '../runtime/protocol.js';
+import { inspectTensor, writeTensor, type Inspected } from '../tensor/json.js';
+import { byteLength, type Shape } from '../tensor/shape.js';
+import type { DType } from '../tensor/dtype.js';
+import type { Tensors } from './tensors.js';
+
+export interface Workplace {
+  readonly memory: SharedMemory;
+  readonly pool: Pool;
+  /** All of a model stands in one segment; undefined: the draft's first region chooses. */
+  segment: number | undefined;
+}
+
+export class Draft {
+  /** The regions that take the place of the storages' present ones. */
+  readonly regions = new Map<Parameter, Region>();
+  /** The generator's next state, where the change draws from it. */
+  generator: Region | undefined;
+  private readonly workplace: Workplace;
+  private readonly tensors: Tensors;
+  private readonly generatorNow: Region | undefined;
+  private readonly temporary: Region[] = [];
+  private readonly steps: EditStep[] = [];
+
+  constructor(workplace: Workplace, tensors: Tensors, generatorNow?: Region) {
+    this.workplace = workplace;
+    this.tensors = tensors;
+    this.generatorNow = generatorNow;
+  }
+
+  /** Throws QuotaError where as many bytes will not fit; takes nothing. */
+  reserve(bytes: number): void {
+    const { memory } = this.workplace;
+    if (!(bytes <= memory.limitBytes)) throw new QuotaError(bytes, memory.limitBytes);
+  }
+
+  /** A new region for a storage, its contents yet to be written; the same one when asked again. */
+  replace(parameter: Parameter): Placed {
+    let region = this.regions.get(parameter);
+    if (!region) this.regions.set(parameter, (region = this.allocate(byteLength(parameter.shape, parameter.dtype))));
+    return { address: region.address, shape: parameter.shape, dtype: parameter.dtype };
+  }
+
+  /** A new region for a storage, with the values of `source` (its own present ones, unless said otherwise). */
+  modify(parameter: Parameter, source: Parameter = parameter): Placed {
+    const known = this.regions.has(parameter);
+    const target = this.replace(parameter);
+    if (!known) this.copy(this.tensors.get(source).region.address, target);
+    return target;
+  }
+
+  /** A storage's region that only this draft uses (a module's values that are drawn and then tied away). */
+  scratch(parameter: Parameter): Placed {
+    const region = this.allocate(byteLength(parameter.shape, parameter.dtype));
+    this.temporary.push(region);
+    return { address: region.address, shape: parameter.shape, dtype: parameter.dtype };
+  }
+
+  /** Decodes a client's tensor into memory. Throws TensorError. */
+  stage(value: unknown, tensor: { shape: Shape; dtype: DType; path: string }): Placed {
+    const { shape, dtype, path } = tensor;
+    const region = this.allocate(byteLength(shape, dtype));
+    this.temporary.push(region);
+    writeTensor(value, this.workplace.memory.tensor(region, shape, dtype).data, path);
+    return { address: region.address, shape, dtype };
+  }
+
+  /** Fills a target as an init says, from the model's generator. */
+  init(target: Placed, spec: InitSpec): void {
+    this.steps.push(
+      target.dtype === 'float32'
+        ? { kind: 'init', target, spec, generator: this.nextGenerator().address }
+        : { kind: 'zero', to: target.address, bytes: byteLength(target.shape, target.dtype) },
+    );
+  }
+
+  /** Seeds the model's generator. */
+  seed(seed: number): void {
+    this.steps.push({ kind: 'seed', generator: this.nextGenerator().address, seed });
+  }
+
+  copy(from: number, to: Placed): void {
+    this.steps.push({ kind: 'copy', from, to: to.address, bytes: byteLength(to.shape, to.dtype) });
+  }
+
+  /** Which pairs of byte ranges hold the same bytes. */
+  async same(pairs: readonly { a: number; b: number; bytes: number }[]): Promise<readonly boolean[]> {
+    if (pairs.length === 0) return [];
+    return this.workplace.pool.call('same', { segment: this.workplace.segment!, pairs });
+  }
+
+  push(step: EditStep): void {
+    this.steps.push(step);
+  }
+
+  /** Does the steps on a worker. Throws ValueError or WorkerLostError. */
+  async run(): Promise<void> {
+    if (this.steps.length === 0) return;
+    await this.workplace.pool.call('edit', { segment: this.workplace.segment!, steps: this.steps });
+  }
+
+  /** Lets go of what was only needed on the way. */
+  finish(): void {
+    for (const region of this.temporary.splice(0)) this.workplace.memory.release(region);
+  }
+
+  /** Lets go of everything. */
+  discard(): void {
+    this.finish();
+    for (const region of this.regions.values()) this.workplace.memory.release(region);
+    if (this.generator) this.workplace.memory.release(this.generator);
+    this.regions.clear();
+    this.generator = undefined;
+  }
+
+  private nextGenerator(): Region {
+    if (!this.generator) {
+      this.generator = this.allocate(Generator.bytes);
+      if (this.generatorNow) {
+        const [from, to] = [this.generatorNow.address, this.generator.address];
+        this.steps.push({ kind: 'copy', from, to, bytes: Generator.bytes });
+      }
+    }
+    return this.generator;
+  }
+
+  private allocate(bytes: number): Region {
+    const region = this.workplace.memory.allocate(bytes, this.workplace.segment);
+    this.workplace.segment ??= region.segment;
+    return region;
+  }
+}
+
+/** What a client's tensor says of itself. Throws TensorError. */
+export function inspect(value: unknown, path: string): Inspected {
+  return inspectTensor(value, path);
+}

@@ -1,0 +1,157 @@
+// Changes of the tree: modules that are put and removed, storages that are tied and separated.
+
+import { ApiError, type Fault } from '../errors.js';
+import { readArchitecture } from '../nn/architecture.js';
+import type { Module, Parameter } from '../nn/module.js';
+import { everyName } from '../nn/module.js';
+import { parseNotation } from '../nn/notation/parse.js';
+import { withModule, withoutModule } from '../nn/paths.js';
+import { byteLength, sameShape } from '../tensor/shape.js';
+import type { Draft } from './draft.js';
+import { parameterAt, quoted, type Preparation } from './state.js';
+
+export interface TreeLimits {
+  readonly maxModules: number;
+  readonly maxDepth: number;
+}
+
+/** A tree as the client describes it (JSON or PyTorch notation), every parameter to be drawn in the draft. */
+export interface Built {
+  readonly root: Module;
+  /** As JSON, also where the client wrote PyTorch notation. */
+  readonly architecture: unknown;
+  readonly drawn: ReturnType<typeof readTree>['drawn'];
+}
+
+/** Reads an architecture; throws ARCHITECTURE_INVALID with everything that is wrong. */
+export function readTree(given: unknown, limits: TreeLimits) {
+  let architecture = given;
+  if (typeof given === 'string') {
+    const parsed = parseNotation(given);
+    if ('faults' in parsed) throw new ApiError('ARCHITECTURE_INVALID', [], parsed.faults);
+    architecture = parsed.architecture;
+  }
+  const read = readArchitecture(architecture, limits);
+  if ('faults' in read) throw new ApiError('ARCHITECTURE_INVALID', [], read.faults);
+  return { ...read, architecture };
+}
+
+/**
+ * Draws a new tree's parameters in PyTorch's order of construction. Sizes are summed before anything is taken:
+ * throws QuotaError. Those that a tie has replaced are drawn too, as the generator moves on for them.
+ */
+export function drawTree({ root, drawn }: Pick<Built, 'root' | 'drawn'>, draft: Draft): ReadonlyMap<Parameter, null> {
+  draft.reserve(drawn.reduce((sum, { parameter }) => sum + byteLength(parameter.shape, parameter.dtype), 0));
+  const kept = new Set(everyName(root).map(({ value }) => value));
+  const touched = new Map<Parameter, null>();
+  for (const { parameter, init } of drawn) {
+    const target = kept.has(parameter) ? draft.replace(parameter) : draft.scratch(parameter);
+    if (kept.has(parameter)) touched.set(parameter, null);
+    for (const spec of [init].flat()) draft.init(target, spec);
+  }
+  return touched;
+}
+
+/** Puts a subtree at a path: a new child at the end, or another one in its place. */
+export function putModule(path: string, architecture: unknown): Preparation {
+  return (state, draft) => {
+    const built = readTree(architecture, state.limits);
+    const edited = withModule(state.structure.root, path, built.root);
+    if (!('root' in edited)) throw new ApiError('MODULE_INVALID', [], [{ path, message: edited.fault }]);
+    return { kind: 'put_module', touched: drawTree(built, draft), root: edited.root };
+  };
+}
+
+export function removeModule(path: string): Preparation {
+  return (state) => {
+    const edited = withoutModule(state.structure.root, path);
+    if (!('root' in edited)) throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], [{ path, message: edited.fault }]);
+    return { kind: 'remove_module', touched: new Map(), root: edited.root };
+  };
+}
+
+/** `b.weight = a.weight`: every path leads to the first one's storage. */
+export function tie(paths: readonly string[]): Preparation {
+  return (state) => {
+    const [first, ...others] = paths.map((path) => parameterAt(state, path)) as [Place, ...Place[]];
+    const faults: Fault[] = [];
+    others.forEach(({ path, parameter }, i) => {
+      const same = sameShape(parameter.shape, first.parameter.shape);
+      if (same && parameter.kind === first.parameter.kind && parameter.dtype === first.parameter.dtype) return;
+      const shape = (place: Place): string => `${quoted(place.path)} is a ${describe(place.parameter)}`;
+      faults.push({ path: `paths[${i + 1}]`, message: `${shape({ path, parameter })}, ${shape(first)}` });
+    });
+    if (faults.length > 0) throw new ApiError('TIE_INVALID', [], faults);
+    const moved = others.filter(({ parameter }) => parameter !== first.parameter);
+    if (moved.length === 0) return undefined;
+    let { root } = state.structure;
+    for (const { path } of moved) root = assignParameter(root, path, first.parameter);
+    return { kind: 'tie', touched: new Map([[first.parameter, null]]), root };
+  };
+}
+
+/**
+ * Gives each path a storage of its own, with the values of now. Where every name of a storage is listed, the first
+ * keeps it. A module that stands at several places becomes several modules along the path.
+ */
+export function untie(paths: readonly string[]): Preparation {
+  return (state, draft) => {
+    const names = new Map<Parameter, Set<string>>();
+    for (const path of paths) {
+      const found = parameterAt(state, path);
+      names.set(found.parameter, (names.get(found.parameter) ?? new Set()).add(found.path));
+    }
+    let { root } = state.structure;
+    const touched = new Map<Parameter, null>();
+    const requiresGrad = new Map<Parameter, boolean>();
+    for (const [parameter, listed] of names) {
+      const all = state.structure.namesOf.get(parameter)!;
+      const leaving = [...listed].slice(listed.size === all.length ? 1 : 0);
+      for (const path of leaving) {
+        const own: Parameter = { ...parameter };
+        root = separateParameter(root, path, own);
+        draft.modify(own, parameter);
+        touched.set(own, null);
+        requiresGrad.set(own, state.tensors.get(parameter).requiresGrad);
+      }
+    }
+    return touched.size === 0 ? undefined : { kind: 'untie', touched, requiresGrad, root };
+  };
+}
+
+interface Place {
+  readonly path: string;
+  readonly parameter: Parameter;
+}
+
+function describe({ kind, shape, dtype }: Parameter): string {
+  return `${kind} of ${dtype} [${shape.join(', ')}]`;
+}
+
+/** `net[4].weight = parameter`: the module changes wherever it stands, and stays one module. */
+function assignParameter(root: Module, path: string, parameter: Parameter): Module {
+  const names = path.split('.');
+  const name = names.pop()!;
+  const owner = names.reduce((module, child) => module.children.get(child)!, root);
+  const rebuilt = new Map<Module, Module>();
+  const visit = (module: Module): Module => {
+    const known = rebuilt.get(module);
+    if (known) return known;
+    const children = new Map([...module.children].map(([key, child]) => [key, visit(child)]));
+    const parameters = new Map(module.parameters);
+    if (module === owner) parameters.set(name, parameter);
+    const changed = module === owner || [...children].some(([key, child]) => child !== module.children.get(key));
+    const result = changed ? { ...module, parameters, children } : module;
+    rebuilt.set(module, result);
+    return result;
+  };
+  return visit(root);
+}
+
+/** One path leads to a storage of its own: the modules along it become new ones, all others stay the same. */
+function separateParameter(root: Module, path: string, parameter: Parameter): Module {
+  const [name, ...rest] = path.split('.') as [string, ...string[]];
+  if (rest.length === 0) return { ...root, parameters: new Map(root.parameters).set(name, parameter) };
+  const child = separateParameter(root.children.get(name)!, rest.join('.'), parameter);
+  return { ...root, children: new Map(root.children).set(name, child) };
+}

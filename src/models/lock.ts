@@ -1,0 +1,55 @@
+// A lock in order of arrival: shared holders go together, an exclusive one goes alone.
+// No reader starves a writer and no writer a reader: whoever comes later waits behind whoever waits already.
+
+interface Waiter {
+  readonly exclusive: boolean;
+  readonly go: () => void;
+}
+
+export class ReadWriteLock {
+  private readonly waiting: Waiter[] = [];
+  private readers = 0;
+  private writing = false;
+
+  /** Runs `work` together with other shared holders. */
+  async shared<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.writing || this.waiting.length > 0) await this.wait(false);
+    else this.readers++;
+    try {
+      return await work();
+    } finally {
+      this.readers--;
+      this.next();
+    }
+  }
+
+  /** Runs `work` alone. */
+  async exclusive<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.writing || this.readers > 0 || this.waiting.length > 0) await this.wait(true);
+    else this.writing = true;
+    try {
+      return await work();
+    } finally {
+      this.writing = false;
+      this.next();
+    }
+  }
+
+  private wait(exclusive: boolean): Promise<void> {
+    return new Promise((go) => this.waiting.push({ exclusive, go }));
+  }
+
+  /** Lets in whoever may go; a place is taken here, before the waiter's own code runs. */
+  private next(): void {
+    for (let first = this.waiting[0]; first && !this.writing; first = this.waiting[0]) {
+      if (first.exclusive) {
+        if (this.readers > 0) return;
+        this.writing = true;
+      } else {
+        this.readers++;
+      }
+      this.waiting.shift();
+      first.go();
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// One subscription's place in one model's log. Sends what fits: the client has been told of every change up to the place.
+// Waits for workers (statistics) and for the client's socket, never the other way round.
+
+import type { Change, ChangedParameter } from './change-log.js';
+import type { ChangeTexts } from './change-text.js';
+import type { Outbox } from './outbox.js';
+import type { SubscribeMessage, SubscriptionId } from './stream-messages.js';
+import type { Watchable } from './subscriptions.js';
+
+export interface LogReaderOptions {
+  readonly id: SubscriptionId;
+  readonly model: Watchable;
+  /** The last revision the client has seen; -1 where that was of another epoch. */
+  readonly after: number;
+  readonly request: Pick<SubscribeMessage, 'detail' | 'prefix' | 'kinds'>;
+  readonly outbox: Outbox;
+  readonly texts: ChangeTexts;
+  /** The model is gone and its client knows; the successor has its name now. */
+  readonly onEnd: (successor: Watchable | undefined) => void;
+}
+
+/** What to do after a step: the next, wait to be called again, or wait for a worker first. */
+type Step = 'again' | 'wait' | Promise<void>;
+
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  readonly #kinds: ReadonlySet<string> | undefined;
+  #place: number;
+  /** Whether the client has been sent all there was: what comes then is live, not history. */
+  #live = false;
+  /** The model's last revision, once it is gone. */
+  #last: number | undefined;
+  #successor: Watchable | undefined;
+  #stopListening: (() => void) | undefined;
+  #running = false;
+  #stopped = false;
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+    this.#place = options.after;
+    this.#kinds = options.request.kinds && new Set(options.request.kinds);
+  }
+
+  start(): void {
+    this.#stopListening = this.#options.model.log.subscribe(this.#run);
+    this.#run();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#stopListening?.();
+  }
+
+  /** The model was removed: its client is sent what the log still has, then `deleted`. */
+  end(model: Watchable): void {
+    if (model === this.#successor) this.#successor = undefined;
+    if (model !== this.#options.model) return;
+    this.#last = model.log.revision;
+    this.#run();
+  }
+
+  /** Another model has the name of the one that ended. */
+  succeed(model: Watchable): void {
+    if (model !== this.#options.model) this.#successor = model;
+  }
+
+  /** Called by the log's appends, in the middle of a change to the model: nothing may be thrown there. */
+  readonly #run = (): void => {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      let step: Step = 'again';
+      while (!this.#stopped && step === 'again') {
+        step = this.#step();
+        if (step instanceof Promise) {
+          void step.then(this.#runAgain, this.#fail);
+          return;
+        }
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#running = false;
+  };
+
+  readonly #runAgain = (): void => {
+    this.#running = false;
+    this.#run();
+  };
+
+  readonly #fail = (error: unknown): void => {
+    this.stop();
+    this.#options.outbox.fail(error);
+  };
+
+  #step(): Step {
+    const { outbox, model } = this.#options;
+    const { log } = model;
+    if (this.#place >= (this.#last ?? log.revision)) {
+      this.#live = true;
+      return this.#last === undefined ? 'wait' : this.#finish(this.#last);
+    }
+    const admitted = this.#live ? outbox.admitsLive(this.#run) : outbox.admitsHistory(this.#run);
+    if (!admitted) return 'wait';
+    const change = this.#place + 1 < log.oldest ? undefined : log.read(this.#place, 1)[0];
+    if (change !== undefined) return this.#tell(change);
+    return this.#last === undefined ? this.#resync() : this.#finish(this.#last);
+  }
+
+  #tell(change: Change): Step {
+    const { id, model, outbox, texts, request } = this.#options;
+    const parameters = this.#matching(change);
+    this.#place = change.revision;
+    if (parameters === undefined) return 'again';
+    const identity = { id, model: model.name, epoch: model.epoch };
+    const text = texts.write(identity, change, { detail: request.detail, parameters });
+    if (typeof text === 'string') {
+      outbox.sendText(text);
+      return 'again';
+    }
+    const release = model.log.hold(change.revision);
+    return text.then((late) => void (this.#stopped || outbox.sendText(late))).finally(release);
+  }
+
+  /** The changed parameters asked for; undefined where the change is not. */
+  #matching(change: Change): readonly ChangedParameter[] | undefined {
+    if (this.#kinds && !this.#kinds.has(change.kind)) return undefined;
+    const { prefix = '' } = this.#options.request;
+    if (prefix === '') return change.parameters;
+    const matching = change.parameters.filter(
+      ({ path, aliases }) => path.startsWith(prefix) || aliases.some((alias) => alias.startsWith(prefix)),
+    );
+    return matching.length > 0 ? matching : undefined;
+  }
+
+  /** The log no longer has what would come next: the client is to read the model anew. */
+  #resync(): Step {
+    const { id, model, outbox } = this.#options;
+    const { revision, oldest } = model.log;
+    this.#place = revision;
+    outbox.send({ type: 'resync', id, model: model.name, epoch: model.epoch, revision, oldest });
+    return 'again';
+  }
+
+  #finish(revision: number): Step {
+    const { id, model, outbox, onEnd } = this.#options;
+    this.stop();
+    outbox.send({ type: 'deleted', id, model: model.name, epoch: model.epoch, revision });
+    onEnd(this.#successor);
+    return 'wait';
+  }
+}

@@ -1,0 +1,234 @@
+// A live model: one structure, one set of numbers, one revision. Every change goes through `change`, which makes it
+// visible all at once and appends it to the log; every forward runs on one revision.
+
+import { ApiError } from '../errors.js';
+import { describeArchitecture } from '../nn/architecture-text.js';
+import type { Kernels } from '../graph/kernels.js';
+import type { Parameter } from '../nn/module.js';
+import type { Region } from '../runtime/memory.js';
+import { ChangeLog, type ChangeKind } from './change-log.js';
+import { Draft, type Workplace } from './draft.js';
+import { init, load, patch, type ClientPatchOp, type InitRequest, type ParameterEdit } from './edit-values.js';
+import { putModule, removeModule, tie, untie, type TreeLimits } from './edit-structure.js';
+import { explained } from './failures.js';
+import { forward, type ForwardRequest } from './forward.js';
+import { ReadWriteLock } from './lock.js';
+import { Plans } from './plans.js';
+import * as read from './read.js';
+import { RegionSnapshot } from './snapshot.js';
+import type { ModelState, Outcome, Preparation } from './state.js';
+import { Structure } from './structure.js';
+import { Tensors } from './tensors.js';
+
+export type Body = Record<string, unknown>;
+
+export interface ModelOptions {
+  readonly name: string;
+  readonly epoch: string;
+  readonly seed: number;
+  /** As the client gave it, as JSON. */
+  readonly architecture: unknown;
+  readonly workplace: Workplace;
+  readonly kernels: Kernels;
+  readonly limits: TreeLimits;
+  readonly log: { readonly entries: number; readonly bytes: number };
+}
+
+export class Model implements ModelState {
+  readonly name: string;
+  readonly epoch: string;
+  readonly seed: number;
+  readonly limits: TreeLimits;
+  readonly log: ChangeLog;
+  readonly tensors: Tensors;
+  structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
+  architecture: unknown;
+  revision = 0;
+  private readonly workplace: Workplace;
+  private readonly plans: Plans;
+  private readonly lock = new ReadWriteLock();
+  private generator: Region | undefined;
+  private closed = false;
+
+  constructor(options: ModelOptions) {
+    this.name = options.name;
+    this.epoch = options.epoch;
+    this.seed = options.seed;
+    this.architecture = options.architecture;
+    this.limits = options.limits;
+    this.workplace = options.workplace;
+    this.log = new ChangeLog(options.log);
+    this.tensors = new Tensors(options.workplace.memory);
+    this.plans = new Plans(options.workplace.pool, options.kernels);
+  }
+
+  summary(): Body {
+    return { ...this.identity(), seed: this.seed, architecture: this.architecture, ...read.summary(this) };
+  }
+
+  /** The print text and what its answer's headers need. */
+  repr(): Body & { repr: string } {
+    return { ...this.identity(), repr: read.repr(this) };
+  }
+
+  modules(query: { prefix?: string }): Body {
+    return { ...this.identity(), modules: read.modules(this, query.prefix ?? '') };
+  }
+
+  module(path: string): Body {
+    return { ...this.identity(), ...read.module(this, path) };
+  }
+
+  parameters(query: read.ParametersQuery): Body {
+    return { ...this.identity(), parameters: read.parameters(this, query) };
+  }
+
+  async parameter(path: string, query: { index?: string | undefined }): Promise<Body> {
+    return explained(() => ({ ...this.identity(), ...read.parameter(this, path, query.index) }));
+  }
+
+  async stateDict(query: { module: string }): Promise<Body> {
+    return explained(() => ({ ...this.identity(), state_dict: read.stateDict(this, query.module) }));
+  }
+
+  changes(query: { after: number; limit: number }): Body {
+    return { ...this.identity(), ...read.changes(this.log, query) };
+  }
+
+  /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
+  setParameter(path: string, request: { value: unknown; index?: string | undefined }): Promise<Body> {
+    const op: ClientPatchOp = { op: 'set', ...request };
+    return this.change(patch(new Map([[path, { ops: [op] }]]), () => ''));
+  }
+
+  /** All the edits or none, one revision. */
+  patch(edits: ReadonlyMap<string, ParameterEdit>): Promise<Body> {
+    const where = edits.size === 1 ? () => '' : (path: string) => `parameters.${path}.`;
+    return this.change(patch(edits, where));
+  }
+
+  init(request: InitRequest): Promise<Body> {
+    return this.change(init(request));
+  }
+
+  tie(paths: readonly string[]): Promise<Body> {
+    return this.change(tie(paths));
+  }
+
+  untie(paths: readonly string[]): Promise<Body> {
+    return this.change(untie(paths));
+  }
+
+  putModule(path: string, architecture: unknown): Promise<Body> {
+    return this.change(putModule(path, architecture));
+  }
+
+  removeModule(path: string): Promise<Body> {
+    return this.change(removeModule(path));
+  }
+
+  loadStateDict(request: { module: string; strict: boolean; state: unknown }): Promise<Body> {
+    const { state } = request;
+    if (typeof state !== 'object' || state === null || Array.isArray(state)) {
+      throw new ApiError('INVALID_REQUEST', [], [{ path: 'state_dict', message: 'must be an object of tensors by name' }]);
+    }
+    return this.change(load({ ...request, state: new Map(Object.entries(state)) }));
+  }
+
+  /** Runs a module on one revision: the plan, the parameters and the number it reports belong together. */
+  forward(request: ForwardRequest): Promise<Body> {
+    return explained(() =>
+      this.lock.shared(async () => {
+        this.assertAlive();
+        const identity = this.identity();
+        return { ...identity, ...(await forward(this, request, { ...this.workplace, plans: this.plans })) };
+      }),
+    );
+  }
+
+  /** The one way to change a model. The preparation sees a state that nobody else is changing. */
+  change(prepare: Preparation): Promise<Body> {
+    return explained(() =>
+      this.lock.exclusive(async () => {
+        this.assertAlive();
+        const draft = new Draft(this.workplace, this.tensors, this.generator);
+        let outcome: Outcome | undefined;
+        try {
+          outcome = await prepare(this, draft);
+          await draft.run();
+        } catch (error) {
+          draft.discard();
+          throw error;
+        }
+        draft.finish();
+        if (outcome) this.commit(outcome, draft);
+        return this.answer(outcome);
+      }),
+    );
+  }
+
+  /** Waits for what runs, then lets go of everything. */
+  close(): Promise<void> {
+    return this.lock.exclusive(() => {
+      this.closed = true;
+      this.plans.clear();
+      this.log.clear();
+      this.tensors.keepOnly(new Map());
+      if (this.generator) this.workplace.memory.release(this.generator);
+      this.generator = undefined;
+    });
+  }
+
+  /** From here to the end nothing waits: readers see all of the change or nothing. */
+  private commit(outcome: Outcome, draft: Draft): void {
+    const { touched, requiresGrad, root, kind } = outcome;
+    if (touched.size === 0 && !root && !requiresGrad?.size && draft.regions.size === 0 && kind !== 'build') return;
+    const revision = this.revision + 1;
+    for (const [parameter, region] of draft.regions) {
+      this.tensors.set(parameter, { region, lastChanged: revision, requiresGrad: this.gradOf(parameter, requiresGrad) });
+    }
+    for (const [parameter, value] of requiresGrad ?? []) {
+      this.tensors.set(parameter, { ...this.tensors.get(parameter), requiresGrad: value });
+    }
+    if (draft.generator) {
+      if (this.generator) this.workplace.memory.release(this.generator);
+      this.generator = draft.generator;
+    }
+    if (root) {
+      this.structure = new Structure(root);
+      this.tensors.keepOnly(this.structure.namesOf);
+      this.plans.clear();
+      if (kind !== 'build') this.architecture = describeArchitecture(root);
+    }
+    this.revision = revision;
+    this.append(kind, new Map([...touched, ...[...(requiresGrad?.keys() ?? [])].map((p) => [p, null] as const)]));
+  }
+
+  private append(kind: ChangeKind, touched: ReadonlyMap<Parameter, string | null>): void {
+    const { memory, pool } = this.workplace;
+    const parameters = [...touched].map(([parameter, index]) => {
+      const { shape, dtype } = parameter;
+      const snapshot = new RegionSnapshot(memory, pool, { region: this.tensors.get(parameter).region, shape, dtype });
+      return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
+    });
+    this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), parameters });
+  }
+
+  private gradOf(parameter: Parameter, changed: ReadonlyMap<Parameter, boolean> | undefined): boolean {
+    return changed?.get(parameter) ?? this.tensors.find(parameter)?.requiresGrad ?? parameter.kind === 'parameter';
+  }
+
+  private answer(outcome: Outcome | undefined): Body {
+    const touched = [...(outcome?.touched.keys() ?? []), ...(outcome?.requiresGrad?.keys() ?? [])];
+    const parameters = [...new Set(touched)].map((parameter) => this.structure.identify(parameter));
+    return { ...this.identity(), parameters, ...outcome?.answer };
+  }
+
+  private identity(): { name: string; epoch: string; revision: number } {
+    return { name: this.name, epoch: this.epoch, revision: this.revision };
+  }
+
+  private assertAlive(): void {
+    if (this.closed) throw new ApiError('MODEL_NOT_FOUND', [this.name]);
+  }
+}

@@ -1,0 +1,77 @@
+// The plans of one model's modules, by input. A plan belongs to a structure: a new tree starts anew.
+
+import { makePlan, type Plan } from '../graph/plan.js';
+import { DTypeError } from '../graph/op.js';
+import { Tracer, type Graph, type Stored } from '../graph/tracer.js';
+import type { Kernels } from '../graph/kernels.js';
+import { traceModule } from '../nn/trace.js';
+import type { Module } from '../nn/module.js';
+import type { Pool } from '../runtime/pool.js';
+import type { PlanId } from '../runtime/protocol.js';
+import type { DType } from '../tensor/dtype.js';
+import type { Shape } from '../tensor/shape.js';
+
+/** Plans kept for each model: one for each module and input shape in use. */
+const MAX_PLANS = 32;
+
+export interface KnownPlan {
+  readonly id: PlanId;
+  readonly plan: Plan;
+  /** The storages that the plan binds, in order. */
+  readonly stored: readonly Stored[];
+}
+
+let lastId = 0;
+
+export class Plans {
+  private readonly pool: Pool;
+  private readonly kernels: Kernels;
+  private readonly known = new Map<string, KnownPlan>();
+
+  constructor(pool: Pool, kernels: Kernels) {
+    this.pool = pool;
+    this.kernels = kernels;
+  }
+
+  /**
+   * The plan of a module for an input; `dtype` undefined: as the module wants it, float32 before int64.
+   * Throws ShapeError.
+   */
+  find(module: Module, path: string, input: { shape: Shape; dtype: DType | undefined }): KnownPlan {
+    const key = `${path}|${input.dtype ?? ''}|${input.shape.join(',')}`;
+    let known = this.known.get(key);
+    if (known) {
+      this.known.delete(key);
+    } else {
+      const graph = trace(module, input);
+      known = { id: ++lastId, plan: makePlan(graph, this.kernels), stored: graph.stored };
+      if (this.known.size >= MAX_PLANS) this.drop(this.known.keys().next().value!);
+    }
+    this.known.set(key, known);
+    return known;
+  }
+
+  clear(): void {
+    for (const key of [...this.known.keys()]) this.drop(key);
+  }
+
+  private drop(key: string): void {
+    this.pool.forget(this.known.get(key)!.id);
+    this.known.delete(key);
+  }
+}
+
+function trace(module: Module, input: { shape: Shape; dtype: DType | undefined }): Graph {
+  const attempt = (dtype: DType): Graph => {
+    const tracer = new Tracer();
+    const operand = { shape: input.shape, dtype };
+    return tracer.graph(operand, traceModule(tracer, module, { ...operand, source: { from: 'input' } }));
+  };
+  if (input.dtype) return attempt(input.dtype);
+  try {
+    return attempt('float32');
+  } catch (error) {
+    if (!(error instanceof DTypeError)) throw error;
+    return attempt('int64');
+  }
+}

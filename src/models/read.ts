@@ -1,0 +1,154 @@
+// What a model tells of itself: the bodies of its answers. Values are copied out in one piece, so that an answer
+// which is still being written never shows a later change.
+
+import { ApiError } from '../errors.js';
+import { optionsAsJson } from '../nn/options.js';
+import { featureWarnings } from '../nn/features.js';
+import { everyName, joinPath, namedModules, type Module, type Parameter } from '../nn/module.js';
+import { printModule } from '../nn/notation/print.js';
+import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from '../tensor/index-grammar.js';
+import { byteLength, numel } from '../tensor/shape.js';
+import { TensorValue } from '../tensor/tensor-value.js';
+import { gather } from '../tensor/view.js';
+import type { ChangeLog } from './change-log.js';
+import { moduleAt, parameterAt, type ModelState } from './state.js';
+import type { Structure } from './structure.js';
+
+/** What of a structure never changes, computed when first asked for. */
+const summaries = new WeakMap<Structure, ReturnType<typeof summarize>>();
+
+export function summary({ structure }: ModelState) {
+  let known = summaries.get(structure);
+  if (!known) summaries.set(structure, (known = summarize(structure)));
+  return known;
+}
+
+function summarize({ root, namesOf }: Structure) {
+  const all = [...namesOf.keys()];
+  const parameters = all.filter(({ kind }) => kind === 'parameter');
+  return {
+    repr: printModule(root),
+    parameter_count: parameters.reduce((sum, { shape }) => sum + numel(shape), 0),
+    bytes: all.reduce((sum, { shape, dtype }) => sum + byteLength(shape, dtype), 0),
+    warnings: featureWarnings(root),
+  };
+}
+
+export function repr(state: ModelState): string {
+  return summary(state).repr;
+}
+
+/** named_modules() of the subtree at `prefix`. */
+export function modules(state: ModelState, prefix: string) {
+  const { module: root, path } = moduleAt(state, prefix);
+  return namedModules(root, path).map(({ value, path: at }) => describeModule(state, value, at));
+}
+
+export function module(state: ModelState, path: string) {
+  const found = moduleAt(state, path);
+  return describeModule(state, found.module, found.path);
+}
+
+function describeModule(state: ModelState, { type, options, parameters: own, children }: Module, path: string) {
+  const present = [...own].filter((entry): entry is [string, Parameter] => entry[1] !== null);
+  return {
+    path,
+    type,
+    options: optionsAsJson(options),
+    parameters: present.map(([name, parameter]) => describeParameter(state, parameter, joinPath(path, name))),
+    children: [...children].map(([name, child]) => ({ name, path: joinPath(path, name), type: child.type })),
+    repr: printModule({ type, options, parameters: own, children }),
+  };
+}
+
+export interface ParametersQuery {
+  readonly module: string;
+  readonly recurse: boolean;
+  readonly kind: 'parameter' | 'buffer' | 'all';
+}
+
+/** named_parameters() of a subtree: each storage once, named relative to it. */
+export function parameters(state: ModelState, { module: at, recurse, kind }: ParametersQuery) {
+  const { module: root } = moduleAt(state, at);
+  const named = everyName(recurse ? root : { ...root, children: new Map() });
+  const names = new Map<Parameter, string[]>();
+  for (const { path, value } of named) {
+    if (kind !== 'all' && value.kind !== kind) continue;
+    names.set(value, [...(names.get(value) ?? []), path]);
+  }
+  return [...names].map(([parameter, [path, ...aliases]]) => ({
+    ...describeParameter(state, parameter, path!),
+    aliases,
+  }));
+}
+
+function describeParameter(state: ModelState, parameter: Parameter, path: string) {
+  const { kind, shape, dtype } = parameter;
+  return {
+    path,
+    aliases: state.structure.namesOf.get(parameter)!.filter((name) => name !== path),
+    kind,
+    shape,
+    dtype,
+    requires_grad: state.tensors.get(parameter).requiresGrad,
+    numel: numel(shape),
+  };
+}
+
+/** The composite object: value, gradient and what is known of both. */
+export function parameter(state: ModelState, path: string, index: string | undefined) {
+  const { parameter: found } = parameterAt(state, path);
+  const whole = state.tensors.value(found);
+  const value = index === undefined ? copy(whole) : slice(whole, index);
+  const { requiresGrad, lastChanged } = state.tensors.get(found);
+  return {
+    ...describeParameter(state, found, state.structure.identify(found).path),
+    is_leaf: true,
+    status: 'initialized',
+    requires_grad: requiresGrad,
+    last_changed: lastChanged,
+    value,
+    grad: null,
+  };
+}
+
+function copy({ dtype, shape, data }: TensorValue): TensorValue {
+  return new TensorValue(dtype, shape, data.slice());
+}
+
+function slice(tensor: TensorValue, index: string): TensorValue {
+  try {
+    return gather(tensor, resolveIndex(parseIndex(index), tensor.shape));
+  } catch (error) {
+    if (error instanceof IndexSyntaxError) throw new ApiError('INDEX_INVALID', [], [{ path: 'index', message: error.message }]);
+    if (error instanceof IndexRangeError) {
+      throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: 'index', message: error.message }]);
+    }
+    throw error;
+  }
+}
+
+/** Every name with its values; names of one storage each have them. */
+export function stateDict(state: ModelState, at: string): Map<string, TensorValue> {
+  const { module: root } = moduleAt(state, at);
+  const copies = new Map<Parameter, TensorValue>();
+  const entries = everyName(root).map(({ path, value }) => {
+    const known = copies.get(value) ?? copy(state.tensors.value(value));
+    copies.set(value, known);
+    return [path, known] as const;
+  });
+  return new Map(entries);
+}
+
+export function changes(log: ChangeLog, { after, limit }: { after: number; limit: number }) {
+  if (after > log.revision) throw new ApiError('REVISION_UNKNOWN', [after, log.revision]);
+  return {
+    oldest: log.oldest,
+    changes: log.read(after, limit).map(({ revision, kind, time, parameters: touched }) => ({
+      revision,
+      kind,
+      time,
+      parameters: touched.map(({ path, aliases, index, shape }) => ({ path, aliases, index, shape })),
+    })),
+  };
+}

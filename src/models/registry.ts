@@ -1,0 +1,141 @@
+// All models by name. A name is taken while its model is being built, and free again once it is deleted.
+
+import { randomInt, randomUUID } from 'node:crypto';
+import { ApiError } from '../errors.js';
+import type { Kernels } from '../graph/kernels.js';
+import { bindKernels, kernelModule } from '../runtime/kernel-module.js';
+import type { SharedMemory } from '../runtime/memory.js';
+import type { Pool } from '../runtime/pool.js';
+import { drawTree, readTree } from './edit-structure.js';
+import { Model, type Body } from './model.js';
+import type { Directory } from './subscriptions.js';
+
+export interface RegistryLimits {
+  readonly maxModels: number;
+  readonly maxModules: number;
+  /** Of a model's change log. */
+  readonly logEntries: number;
+  readonly logBytes: number;
+}
+
+export interface RegistryOptions {
+  readonly pool: Pool;
+  readonly memory: SharedMemory;
+  readonly limits: RegistryLimits;
+}
+
+/** Nested deeper than this, a tree is refused: walks are recursive. */
+const MAX_DEPTH = 64;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+
+export interface BuildRequest {
+  readonly name: string;
+  readonly seed?: number | undefined;
+  readonly architecture: unknown;
+}
+
+export class Registry implements Directory {
+  private readonly models = new Map<string, Model>();
+  private readonly building = new Set<string>();
+  private readonly added = new Set<(model: Model) => void>();
+  private readonly removed = new Set<(model: Model) => void>();
+  private readonly options: RegistryOptions;
+  /** To size plans; they run on workers. */
+  private readonly kernels: Kernels;
+
+  constructor(options: RegistryOptions) {
+    this.options = options;
+    this.kernels = bindKernels(kernelModule(), new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }));
+    options.memory.reclaim = () => this.reclaim();
+  }
+
+  get size(): number {
+    return this.models.size;
+  }
+
+  /** Builds a model and draws its parameters: revision 1. */
+  async build({ name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest): Promise<Body> {
+    const { pool, memory, limits } = this.options;
+    if (!NAME.test(name) || FORBIDDEN.has(name)) throw new ApiError('NAME_INVALID', [JSON.stringify(name)]);
+    if (this.models.has(name) || this.building.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
+    if (this.models.size + this.building.size >= limits.maxModels) {
+      throw new ApiError('QUOTA_EXCEEDED', [`${limits.maxModels} models are served already`]);
+    }
+    this.building.add(name);
+    try {
+      const tree = { maxModules: limits.maxModules, maxDepth: MAX_DEPTH };
+      const { architecture, ...built } = readTree(given, tree);
+      const model = new Model({
+        name,
+        seed,
+        architecture,
+        epoch: randomUUID(),
+        workplace: { pool, memory, segment: undefined },
+        kernels: this.kernels,
+        limits: tree,
+        log: { entries: limits.logEntries, bytes: limits.logBytes },
+      });
+      await model.change((_state, draft) => {
+        draft.seed(seed);
+        return { kind: 'build', touched: drawTree(built, draft), root: built.root };
+      });
+      this.models.set(name, model);
+      for (const listener of this.added) listener(model);
+      return model.summary();
+    } finally {
+      this.building.delete(name);
+    }
+  }
+
+  /** In order of name, after the cursor (the last name of the page before). */
+  list({ limit, cursor = '' }: { limit: number; cursor?: string | undefined }): Body {
+    const names = [...this.models.keys()].filter((name) => name > cursor).sort();
+    const page = names.slice(0, limit);
+    const models = page.map((name) => {
+      const { architecture: _, repr: __, ...summary } = this.get(name).summary();
+      return summary;
+    });
+    return { models, next_cursor: names.length > limit ? page.at(-1)! : null };
+  }
+
+  /** Throws MODEL_NOT_FOUND. */
+  get(name: string): Model {
+    const model = this.models.get(name);
+    if (!model) throw new ApiError('MODEL_NOT_FOUND', [name]);
+    return model;
+  }
+
+  find(name: string): Model | undefined {
+    return this.models.get(name);
+  }
+
+  all(): Iterable<Model> {
+    return this.models.values();
+  }
+
+  async delete(name: string): Promise<void> {
+    const model = this.get(name);
+    this.models.delete(name);
+    for (const listener of this.removed) listener(model);
+    await model.close();
+  }
+
+  onAdded(listener: (model: Model) => void): () => void {
+    this.added.add(listener);
+    return () => void this.added.delete(listener);
+  }
+
+  onRemoved(listener: (model: Model) => void): () => void {
+    this.removed.add(listener);
+    return () => void this.removed.delete(listener);
+  }
+
+  /** Gives up what logs hold of the past; whether that made room. */
+  private reclaim(): boolean {
+    const { memory } = this.options;
+    const before = memory.bytesInUse;
+    for (const { log } of this.models.values()) log.clear();
+    return memory.bytesInUse < before;
+  }
+}

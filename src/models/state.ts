@@ -1,0 +1,55 @@
+// What a live model consists of, and how its parts are found by a client's path. No part of it is changed here.
+
+import { ApiError } from '../errors.js';
+import type { Module, Parameter } from '../nn/module.js';
+import { findModule, findParameter } from '../nn/paths.js';
+import type { Draft } from './draft.js';
+import type { ChangeKind } from './change-log.js';
+import type { Structure } from './structure.js';
+import type { Tensors } from './tensors.js';
+
+export interface ModelState {
+  readonly name: string;
+  readonly structure: Structure;
+  readonly tensors: Tensors;
+  readonly limits: { readonly maxModules: number; readonly maxDepth: number };
+}
+
+/** What a change does once its draft has run; it becomes visible all at once. */
+export interface Outcome {
+  readonly kind: ChangeKind;
+  /** The storages whose values change, with the slice that does (null: all of it). */
+  readonly touched: ReadonlyMap<Parameter, string | null>;
+  readonly requiresGrad?: ReadonlyMap<Parameter, boolean>;
+  /** The tree from now on. */
+  readonly root?: Module;
+  /** What the answer says besides epoch, revision and the touched parameters. */
+  readonly answer?: Readonly<Record<string, unknown>>;
+}
+
+/** Prepares a change: checks it against the state, and fills the draft. Throws ApiError; undefined: there is nothing to do. */
+export type Preparation = (state: ModelState, draft: Draft) => Outcome | undefined | Promise<Outcome | undefined>;
+
+/** The module at a path; throws MODULE_NOT_FOUND. */
+export function moduleAt(state: ModelState, path: string): { path: string; module: Module } {
+  const found = findModule(state.structure.root, path);
+  if (!('module' in found)) throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
+  return found;
+}
+
+/** The parameter or buffer at a path; throws PARAMETER_NOT_FOUND. */
+export function parameterAt(state: ModelState, path: string): { path: string; parameter: Parameter } {
+  const found = findParameter(state.structure.root, path);
+  if (!('parameter' in found)) {
+    throw new ApiError('PARAMETER_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
+  }
+  return found;
+}
+
+function suggestion(path: string, nearest: string | undefined) {
+  return nearest === undefined ? undefined : [{ path, message: `did you mean ${quoted(nearest)}?` }];
+}
+
+export function quoted(path: string): string {
+  return JSON.stringify(path);
+}

@@ -1,0 +1,171 @@
+// Every message of the WebSocket stream, both ways: the schemas are the source of the types and of the documentation.
+// Text frames, one JSON object each.
+//
+// Revisions of a model are numbered without a hole, and a subscription looks at every one in order. With `prefix` or
+// `kinds` those that do not match are passed over without a message: a gap between two `change` messages then means
+// "nothing you asked for". Anything lost is said: `resync` when the log no longer has a revision, `deleted` at the end.
+
+import { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../errors.js';
+import { DTYPES, type DType } from '../tensor/dtype.js';
+import { CHANGE_KINDS } from './change-log.js';
+
+const id = z.union(
+  [z.string().max(128), z.int()],
+  'must be a string of at most 128 characters, or a whole number',
+);
+const revision = z.int().min(0);
+const epoch = z.string().max(128);
+const modelName = z.string().min(1).max(64);
+
+export const DETAILS = ['none', 'stats', 'values'] as const;
+
+// From the client.
+
+export const subscribeMessage = z.strictObject({
+  type: z.literal('subscribe'),
+  /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
+  id: id.optional(),
+  /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
+  models: z.array(modelName).min(1).optional(),
+  /** Only parameters one of whose names starts with it; a change that has none is passed over. */
+  prefix: z.string().max(4096).optional(),
+  kinds: z.array(z.enum(CHANGE_KINDS)).min(1).optional(),
+  detail: z.enum(DETAILS).default('none'),
+  /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
+  after: z
+    .union(
+      [revision, z.record(modelName, revision)],
+      'must be a revision, or an object of revisions by model',
+    )
+    .optional(),
+  /** The epoch `after` belongs to: a string for one model, else {model: epoch}. */
+  epoch: z
+    .union([epoch, z.record(modelName, epoch)], 'must be an epoch, or an object of epochs by model')
+    .optional(),
+});
+
+export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id });
+
+export const pingMessage = z.strictObject({ type: z.literal('ping'), id: id.optional() });
+
+export const clientMessage = z.discriminatedUnion('type', [
+  subscribeMessage,
+  unsubscribeMessage,
+  pingMessage,
+]);
+
+/** Each type of message a client may send, with its fields. */
+export const messageTypes: ReadonlyMap<string, readonly string[]> = new Map(
+  clientMessage.options.map(({ shape }) => [shape.type.value, Object.keys(shape)]),
+);
+
+// From the server.
+
+const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+const dtype = z.enum(Object.keys(DTYPES) as [DType, ...DType[]]);
+const shape = z.array(z.int().min(0));
+
+/** The first message on every socket. */
+export const helloMessage = z.strictObject({
+  type: z.literal('hello'),
+  server: z.strictObject({ name: z.string(), version: z.string() }),
+  limits: z.strictObject({
+    max_message_bytes: z.int(),
+    max_subscriptions: z.int(),
+    max_models_per_subscription: z.int(),
+    high_water_bytes: z.int(),
+    hard_limit_bytes: z.int(),
+  }),
+});
+
+export const subscribedMessage = z.strictObject({
+  type: z.literal('subscribed'),
+  id,
+  models: z.record(z.string(), z.strictObject({ revision, epoch: z.string() })),
+  /** Where the subscription is about one model: that model's. */
+  revision: revision.optional(),
+});
+
+export const unsubscribedMessage = z.strictObject({ type: z.literal('unsubscribed'), id });
+
+export const changedParameter = z.strictObject({
+  path: z.string(),
+  aliases: z.array(z.string()),
+  index: z.string().nullable(),
+  shape,
+  dtype,
+  /** With detail "values": the tensor at `index` (null: all of it) as of this revision. */
+  value: z.strictObject({ dtype, shape, data: z.array(z.unknown()) }).optional(),
+  /** With detail "stats": of the whole parameter as of this revision; null where they could not be computed. */
+  stats: z.record(z.string(), z.unknown()).nullable().optional(),
+});
+
+export const changeMessage = z.strictObject({
+  type: z.literal('change'),
+  id,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  kind: z.enum(CHANGE_KINDS),
+  time: z.iso.datetime(),
+  parameters: z.array(changedParameter),
+});
+
+/** What was to come cannot be told; read the model anew. The next change is the one after `revision`. */
+export const resyncMessage = z.strictObject({
+  type: z.literal('resync'),
+  id,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  /** The oldest revision the log still has. */
+  oldest: revision,
+});
+
+/** The model is gone, at its last revision. */
+export const deletedMessage = z.strictObject({
+  type: z.literal('deleted'),
+  id,
+  model: z.string(),
+  /** null where the model was gone before the subscription, which did not say its epoch. */
+  epoch: z.string().nullable(),
+  revision,
+});
+
+export const pongMessage = z.strictObject({ type: z.literal('pong'), id: id.optional() });
+
+/** What is wrong with a message of the client's; the socket lives on. `id` is that message's, where it had one. */
+export const errorMessage = z.strictObject({
+  type: z.literal('error'),
+  id: id.optional(),
+  code: errorCode,
+  detail: z.string(),
+  errors: z.array(z.strictObject({ path: z.string(), message: z.string() })),
+});
+
+export const serverMessage = z.discriminatedUnion('type', [
+  helloMessage,
+  subscribedMessage,
+  unsubscribedMessage,
+  changeMessage,
+  resyncMessage,
+  deletedMessage,
+  pongMessage,
+  errorMessage,
+]);
+
+export type SubscriptionId = z.infer<typeof id>;
+export type Detail = (typeof DETAILS)[number];
+export type SubscribeMessage = z.infer<typeof subscribeMessage>;
+export type ClientMessage = z.infer<typeof clientMessage>;
+export type HelloMessage = z.infer<typeof helloMessage>;
+export type ChangeMessage = z.infer<typeof changeMessage>;
+export type ServerMessage = z.infer<typeof serverMessage>;
+
+/** Why the server closed a socket (RFC 6455, 7.4). */
+export const CLOSE_CODES = {
+  goingAway: 1001,
+  internalError: 1011,
+  tooSlow: 4008,
+} as const;

@@ -1,0 +1,29 @@
+// A module tree with its names looked up once: which names lead to which storage, in PyTorch's order.
+
+import { everyName, type Module, type Named, type Parameter } from '../nn/module.js';
+
+export class Structure {
+  readonly root: Module;
+  /** state_dict's names: each name of each parameter and buffer. */
+  readonly names: readonly Named<Parameter>[];
+  /** The names of each storage; the first is its path, the others its aliases. */
+  readonly namesOf: ReadonlyMap<Parameter, readonly string[]>;
+
+  constructor(root: Module) {
+    this.root = root;
+    this.names = everyName(root);
+    const namesOf = new Map<Parameter, string[]>();
+    for (const { path, value } of this.names) {
+      const names = namesOf.get(value);
+      if (names) names.push(path);
+      else namesOf.set(value, [path]);
+    }
+    this.namesOf = namesOf;
+  }
+
+  /** `path` is the storage's first name, `aliases` its others. */
+  identify(parameter: Parameter): { path: string; aliases: string[] } {
+    const [path, ...aliases] = this.namesOf.get(parameter)!;
+    return { path: path!, aliases };
+  }
+}

@@ -1,0 +1,36 @@
+// The one table of layer types. A type is known to the whole server (architectures, notation, printing, inits,
+// forward) once it has a row in one of these families.
+
+import type { LayerDefinition } from '../layer.js';
+import { ACTIVATION_LAYERS } from './activation.js';
+import { CONTAINER_LAYERS } from './container.js';
+import { CONVOLUTION_LAYERS } from './convolution.js';
+import { DROPOUT_LAYERS } from './dropout.js';
+import { EMBEDDING_LAYERS } from './embedding.js';
+import { LINEAR_LAYERS } from './linear.js';
+import { NORMALIZATION_LAYERS } from './normalization.js';
+import { POOLING_LAYERS } from './pooling.js';
+import { SHAPE_LAYERS } from './shape.js';
+
+const TYPES = {
+  ...CONTAINER_LAYERS,
+  ...LINEAR_LAYERS,
+  ...CONVOLUTION_LAYERS,
+  ...POOLING_LAYERS,
+  ...NORMALIZATION_LAYERS,
+  ...EMBEDDING_LAYERS,
+  ...ACTIVATION_LAYERS,
+  ...DROPOUT_LAYERS,
+  ...SHAPE_LAYERS,
+} satisfies Record<string, LayerDefinition>;
+
+export type LayerType = keyof typeof TYPES;
+
+/** Widened, so that every row may be asked for what only some have. */
+export const LAYERS: Readonly<Record<LayerType, LayerDefinition>> = TYPES;
+
+/** The type that a client's name stands for (`Linear`, `nn.Linear`, `torch.nn.Linear`), if there is one. */
+export function layerType(name: string): LayerType | undefined {
+  const plain = name.replace(/^(torch\.)?nn\./, '');
+  return Object.hasOwn(LAYERS, plain) ? (plain as LayerType) : undefined;
+}

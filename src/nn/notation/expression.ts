@@ -1,0 +1,350 @@
+// Reads one Python expression of the kind networks are written in and works out its value on the way: constants,
+// arithmetic, lists, tuples, dicts, layers' constructors. No tree is kept and nothing is ever run as code.
+
+import { PythonFloat } from '../options.js';
+import { clipped, construct, isLayerType, pairsOf, unknownLayer, type Argument } from './construct.js';
+import { SyntaxFault, type Faults } from './faults.js';
+import type { Lexer, Token } from './lexer.js';
+import { arithmetic, isNumber, negate, OPERATORS, type Constant, type Pair, type Value } from './value.js';
+
+/** Brackets, signs and powers within one another: room for 64 modules, each in OrderedDict([("name", ...)]). */
+const MAX_NESTING = 64 * 4 + 16;
+/** Items that variables and stars may multiply a text into. */
+const MAX_EXPANSION = 100_000;
+
+const NAMED_CONSTANTS = new Map<string, Constant>([
+  ['None', null],
+  ['True', true],
+  ['False', false],
+  ['math.inf', Infinity],
+  ['torch.inf', Infinity],
+  ['torch.float32', 'float32'],
+  ['torch.float', 'float32'],
+]);
+/** How print writes the floats that have no literal. */
+const PRINTED_CONSTANTS = new Map<string, Constant>([
+  ['inf', Infinity],
+  ['nan', NaN],
+]);
+const INFINITIES = new Map([
+  ['inf', Infinity],
+  ['infinity', Infinity],
+  ['-inf', -Infinity],
+  ['-infinity', -Infinity],
+]);
+
+export interface Scope {
+  readonly variables: ReadonlyMap<string, Value>;
+  /** print(net) leaves the quotes of some strings out: `padding=same`. */
+  readonly bareWords?: boolean;
+}
+
+export class ExpressionReader {
+  private readonly lexer: Lexer;
+  private readonly faults: Faults;
+  private readonly scope: Scope;
+  private nesting = 0;
+  private expansion = 0;
+
+  constructor(lexer: Lexer, faults: Faults, scope: Scope) {
+    this.lexer = lexer;
+    this.faults = faults;
+    this.scope = scope;
+  }
+
+  expression(atLeast = 1): Value {
+    let left = this.signed();
+    for (;;) {
+      const token = this.lexer.peek();
+      const operator = token.kind === 'symbol' ? OPERATORS.get(token.text) : undefined;
+      if (token.kind !== 'symbol' || operator === undefined || operator.precedence < atLeast) return left;
+      this.lexer.take();
+      left = this.compute(token, left, this.expression(operator.precedence + 1));
+    }
+  }
+
+  /** What stands in a call's parentheses, up to `closing`, which is taken; to the end of the text without one. */
+  arguments(closing: ')' | undefined): Argument[] {
+    const args: Argument[] = [];
+    let keywordSeen = false;
+    this.separated(closing, () => {
+      const first = this.lexer.peek();
+      if (isSymbol(first, '*')) {
+        for (const value of this.starred()) args.push({ at: value.at, value });
+        return;
+      }
+      if (isSymbol(first, '**'))
+        throw new SyntaxFault(first.at, 'write keyword arguments out; ** is not read here');
+      if (first.kind === 'name' && isSymbol(this.lexer.peek(1), '=')) {
+        this.lexer.take();
+        this.lexer.take();
+        keywordSeen = true;
+        args.push({ at: first.at, keyword: first.text, value: this.expression() });
+        return;
+      }
+      if (keywordSeen) this.faults.add(first.at, 'a positional argument follows a keyword argument');
+      args.push({ at: first.at, value: this.expression() });
+    });
+    return args;
+  }
+
+  private signed(): Value {
+    const token = this.lexer.peek();
+    if (!isSymbol(token, '-') && !isSymbol(token, '+')) return this.power();
+    this.lexer.take();
+    const operand = this.nested(token.at, () => this.signed());
+    if (operand.is === 'fault') return operand;
+    if (operand.is !== 'constant' || !isNumber(operand.value)) {
+      this.faults.add(token.at, 'a sign can only stand before a number');
+      return { is: 'fault', at: token.at };
+    }
+    return {
+      is: 'constant',
+      at: token.at,
+      value: isSymbol(token, '-') ? negate(operand.value) : operand.value,
+    };
+  }
+
+  /** Binds tighter than a sign on its left, looser than one on its right. */
+  private power(): Value {
+    const base = this.primary();
+    const token = this.lexer.peek();
+    if (!isSymbol(token, '**')) return base;
+    this.lexer.take();
+    return this.compute(
+      token,
+      base,
+      this.nested(token.at, () => this.signed()),
+    );
+  }
+
+  private compute(operator: Token & { kind: 'symbol' }, left: Value, right: Value): Value {
+    if (left.is === 'fault' || right.is === 'fault') return { is: 'fault', at: left.at };
+    if (left.is === 'constant' && right.is === 'constant' && isNumber(left.value) && isNumber(right.value)) {
+      const result = arithmetic(operator.text, left.value, right.value);
+      if ('value' in result) return { is: 'constant', at: left.at, value: result.value };
+      this.faults.add(operator.at, result.wrong);
+    } else {
+      this.faults.add(operator.at, `${operator.text} can only stand between numbers`);
+    }
+    return { is: 'fault', at: left.at };
+  }
+
+  private primary(): Value {
+    const token = this.lexer.take();
+    if (token.kind === 'number') return { is: 'constant', at: token.at, value: token.value };
+    if (token.kind === 'string') return { is: 'constant', at: token.at, value: this.joined(token.value) };
+    if (token.kind === 'name') return this.named(token.at, token.text);
+    if (isSymbol(token, '[')) {
+      return this.nested(token.at, () => sequence(token.at, this.items(']').items));
+    }
+    if (isSymbol(token, '(')) {
+      return this.nested(token.at, () => {
+        const { items, commas } = this.items(')');
+        const [only] = items;
+        return only !== undefined && commas === 0 ? only : sequence(token.at, items);
+      });
+    }
+    if (isSymbol(token, '{')) return this.nested(token.at, () => this.dict(token.at));
+    throw unexpected(token, 'a value');
+  }
+
+  /** Strings side by side are one. */
+  private joined(first: string): string {
+    const parts = [first];
+    for (let next = this.lexer.peek(); next.kind === 'string'; next = this.lexer.peek()) {
+      parts.push(next.value);
+      this.lexer.take();
+    }
+    return parts.join('');
+  }
+
+  private named(at: number, first: string): Value {
+    const parts = [first];
+    while (isSymbol(this.lexer.peek(), '.')) {
+      this.lexer.take();
+      const part = this.lexer.take();
+      if (part.kind !== 'name') throw unexpected(part, 'a name after the dot');
+      parts.push(part.text);
+    }
+    const name = parts.join('.');
+    if (isSymbol(this.lexer.peek(), '(')) {
+      this.lexer.take();
+      return this.nested(at, () => this.called(at, name, this.arguments(')')));
+    }
+    const printed = this.scope.bareWords === true ? PRINTED_CONSTANTS.get(name) : undefined;
+    const constant = NAMED_CONSTANTS.has(name) ? NAMED_CONSTANTS.get(name) : printed;
+    if (constant !== undefined) return { is: 'constant', at, value: constant };
+    const variable = this.scope.variables.get(name);
+    if (variable !== undefined) {
+      this.expand(at, sizeOf(variable));
+      return { ...variable, at };
+    }
+    if (this.scope.bareWords === true) return { is: 'constant', at, value: name };
+    const type = layerName(name);
+    this.faults.add(
+      at,
+      isLayerType(type)
+        ? `${name} is a class; ${name}() makes a module of it`
+        : `${clipped(name)} is not defined here`,
+    );
+    return { is: 'fault', at };
+  }
+
+  private called(at: number, name: string, args: readonly Argument[]): Value {
+    const type = layerName(name);
+    if (isLayerType(type)) return construct(type, at, args, this.faults);
+    const call = FUNCTIONS.get(name);
+    if (call === undefined) {
+      this.faults.add(at, unknownLayer(type));
+      return { is: 'fault', at };
+    }
+    const result = call(at, args);
+    if (typeof result !== 'string') return result;
+    this.faults.add(at, result);
+    return { is: 'fault', at };
+  }
+
+  private items(closing: ']' | ')'): { items: Value[]; commas: number } {
+    const items: Value[] = [];
+    const commas = this.separated(closing, () => {
+      if (isSymbol(this.lexer.peek(), '*')) for (const item of this.starred()) items.push(item);
+      else items.push(this.expression());
+    });
+    return { items, commas };
+  }
+
+  private dict(at: number): Value {
+    const pairs: Pair[] = [];
+    this.separated('}', () => {
+      const key = this.expression();
+      const colon = this.lexer.take();
+      if (!isSymbol(colon, ':')) throw unexpected(colon, '":" after the key');
+      pairs.push({ key, value: this.expression() });
+    });
+    return dict(at, pairs, { ordered: false });
+  }
+
+  private starred(): readonly Value[] {
+    const star = this.lexer.take();
+    const value = this.expression();
+    if (value.is === 'sequence') {
+      this.expand(star.at, value.items.length);
+      return value.items;
+    }
+    if (value.is !== 'fault') this.faults.add(star.at, '* unpacks a list');
+    return [{ is: 'fault', at: star.at }];
+  }
+
+  /** Calls `read` for each item up to `closing`; the number of commas. One comma may stand before the end. */
+  private separated(closing: string | undefined, read: () => void): number {
+    const closes = (token: Token): boolean =>
+      closing === undefined ? token.kind === 'end' : isSymbol(token, closing);
+    let commas = 0;
+    while (!closes(this.lexer.peek())) {
+      read();
+      const next = this.lexer.peek();
+      if (closes(next)) break;
+      if (next.kind === 'name' && next.text === 'for') {
+        throw new SyntaxFault(next.at, 'comprehensions are not read here; write the items out');
+      }
+      if (!isSymbol(next, ',')) throw unexpected(next, closing === undefined ? '","' : `"," or "${closing}"`);
+      this.lexer.take();
+      commas++;
+    }
+    this.lexer.take();
+    return commas;
+  }
+
+  private nested<T>(at: number, read: () => T): T {
+    if (++this.nesting > MAX_NESTING) throw new SyntaxFault(at, 'the text is nested too deeply');
+    const result = read();
+    this.nesting--;
+    return result;
+  }
+
+  private expand(at: number, items: number): void {
+    this.expansion += items;
+    if (this.expansion > MAX_EXPANSION)
+      throw new SyntaxFault(at, `lists unpack to more than ${MAX_EXPANSION} items`);
+  }
+}
+
+type Call = (at: number, args: readonly Argument[]) => Value | string;
+
+const mapping =
+  (ordered: boolean): Call =>
+  (at, args) => {
+    const [first, ...rest] = args;
+    const positional = first !== undefined && first.keyword === undefined;
+    const pairs = positional ? pairsOf(first.value) : [];
+    const keywords = positional ? rest : args;
+    if (pairs === undefined || keywords.some(({ keyword }) => keyword === undefined)) {
+      if (first?.value.is === 'fault') return first.value;
+      return 'an OrderedDict is made of one list of pairs: OrderedDict([("name", module), ...])';
+    }
+    const named = keywords.map(({ at: keyAt, keyword = '', value }): Pair => {
+      return { key: { is: 'constant', at: keyAt, value: keyword }, value };
+    });
+    return dict(at, [...pairs, ...named], { ordered });
+  };
+
+const sameSequence: Call = (at, args) => {
+  const value = args[0]?.value;
+  if (args.length === 0) return sequence(at, []);
+  return args.length === 1 && (value?.is === 'sequence' || value?.is === 'fault')
+    ? value
+    : 'it takes one list';
+};
+
+const FUNCTIONS = new Map<string, Call>([
+  ['OrderedDict', mapping(true)],
+  ['collections.OrderedDict', mapping(true)],
+  ['dict', mapping(false)],
+  ['list', sameSequence],
+  ['tuple', sameSequence],
+  ['torch.Size', sameSequence],
+  [
+    'float',
+    (at, args) => {
+      const value = args.length === 1 && args[0]?.value.is === 'constant' ? args[0].value.value : undefined;
+      const text = typeof value === 'string' ? value.trim().toLowerCase() : '';
+      const float =
+        typeof value === 'number' ? value : value instanceof PythonFloat ? value.value : INFINITIES.get(text);
+      if (float === undefined) return 'float() is read of a number, "inf" and "-inf"';
+      return { is: 'constant', at, value: Number.isInteger(float) ? new PythonFloat(float) : float };
+    },
+  ],
+]);
+
+export function isSymbol(token: Token, text: string): token is Token & { kind: 'symbol' } {
+  return token.kind === 'symbol' && token.text === text;
+}
+
+export function unexpected(token: Token, expected: string): SyntaxFault {
+  return new SyntaxFault(token.at, `expected ${expected}, found ${wordFor(token)}`);
+}
+
+function wordFor(token: Token): string {
+  if (token.kind === 'end') return 'the end of the text';
+  if (token.kind === 'line_end') return 'the end of the line';
+  if (token.kind === 'symbol' || token.kind === 'name') return `"${clipped(token.text)}"`;
+  return `a ${token.kind}`;
+}
+
+function layerName(name: string): string {
+  return name.replace(/^(?:torch\.)?nn\./, '');
+}
+
+function sequence(at: number, items: readonly Value[]): Value {
+  return { is: 'sequence', at, items, size: items.reduce((size, item) => size + sizeOf(item), 1) };
+}
+
+function dict(at: number, pairs: readonly Pair[], { ordered }: { ordered: boolean }): Value {
+  const size = pairs.reduce((sum, { key, value }) => sum + sizeOf(key) + sizeOf(value), 1);
+  return { is: 'dict', at, pairs, ordered, size };
+}
+
+function sizeOf(value: Value): number {
+  return value.is === 'sequence' || value.is === 'dict' ? value.size : 1;
+}

@@ -1,0 +1,64 @@
+// Every message between the main thread and its workers. Everything else is derived from these types:
+// a call without a handler does not compile.
+
+import type { Plan } from '../graph/plan.js';
+import type { InitSpec } from '../nn/init/spec.js';
+import type { DType } from '../tensor/dtype.js';
+import type { PatchOp } from '../tensor/patch.js';
+import type { Shape } from '../tensor/shape.js';
+import type { Statistics } from '../tensor/statistics.js';
+
+export type PlanId = number;
+
+/** A tensor in the segment that the call names. */
+export interface Placed {
+  readonly address: number;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A patch's op with its value, if it has one, as a tensor in memory. */
+export type PlacedPatchOp = Omit<PatchOp, 'value'> & { readonly value?: number | Placed };
+
+/** What a change does to memory, in order. Nothing that a reader sees is written to: targets are new regions. */
+export type EditStep =
+  | { readonly kind: 'seed'; readonly generator: number; readonly seed: number }
+  | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly bytes: number }
+  | { readonly kind: 'zero'; readonly to: number; readonly bytes: number }
+  | { readonly kind: 'init'; readonly spec: InitSpec; readonly target: Placed; readonly generator: number }
+  | { readonly kind: 'patch'; readonly target: Placed; readonly op: PlacedPatchOp };
+
+export interface Calls {
+  /** Runs a plan; the definition comes along when this worker has not seen it. Rejects with ValueError. */
+  forward: {
+    args: { plan: PlanId; definition?: Plan; segment: number; arena: number; bindings: readonly number[] };
+    result: null;
+  };
+  /** Rejects with ValueError where a step cannot be done. */
+  edit: { args: { segment: number; steps: readonly EditStep[] }; result: null };
+  statistics: { args: { segment: number; tensor: Placed }; result: Statistics };
+  /** Which of the pairs of byte ranges hold the same bytes. */
+  same: { args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] }; result: boolean[] };
+}
+
+export type CallName = keyof Calls;
+export type Handlers = { readonly [C in CallName]: (args: Calls[C]['args']) => Calls[C]['result'] };
+
+export type Request = { [C in CallName]: { readonly id: number; readonly call: C; readonly args: Calls[C]['args'] } }[CallName];
+
+/** Told, not asked: no answer comes. */
+export type Notice =
+  | { readonly notice: 'segment'; readonly memory: WebAssembly.Memory }
+  | { readonly notice: 'forget'; readonly plan: PlanId };
+
+export type ToWorker = Request | Notice;
+
+export type FromWorker =
+  | { readonly ready: true }
+  | { readonly id: number; readonly result: Calls[CallName]['result'] }
+  | { readonly id: number; readonly failure: { readonly kind: 'value' | 'internal'; readonly message: string } };
+
+export interface WorkerData {
+  readonly kernels: WebAssembly.Module;
+  readonly memories: readonly WebAssembly.Memory[];
+}

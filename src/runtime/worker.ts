@@ -1,0 +1,60 @@
+// A worker thread: runs plans and edits on shared memory, one call after another.
+// It knows addresses, shapes and ops; models, names and revisions are the main thread's business.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { ValueError } from '../graph/op.js';
+import { runPlan, type Plan } from '../graph/plan.js';
+import { numel } from '../tensor/shape.js';
+import { statistics } from '../tensor/statistics.js';
+import { edit } from './edit.js';
+import { bindKernels } from './kernel-module.js';
+import { viewAt } from './memory-view.js';
+import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
+
+const port = parentPort!;
+const { kernels: kernelModule, memories } = workerData as WorkerData;
+const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
+const segments = memories.map(addSegment);
+const plans = new Map<PlanId, Plan>();
+
+const handlers: Handlers = {
+  forward({ plan, definition, segment, arena, bindings }) {
+    if (definition) plans.set(plan, definition);
+    runPlan(plans.get(plan)!, segments[segment]!.kernels, arena, bindings);
+    return null;
+  },
+  edit({ segment, steps }) {
+    edit(steps, segments[segment]!.memory);
+    return null;
+  },
+  statistics({ segment, tensor: { address, shape } }) {
+    return statistics(viewAt(segments[segment]!.memory, address, numel(shape), 'float32'));
+  },
+  same({ segment, pairs }) {
+    const { memory } = segments[segment]!;
+    return pairs.map(
+      ({ a, b, bytes }) => Buffer.compare(viewAt(memory, a, bytes, 'bool'), viewAt(memory, b, bytes, 'bool')) === 0,
+    );
+  },
+};
+
+const notices: { readonly [N in Notice['notice']]: (notice: Extract<Notice, { notice: N }>) => void } = {
+  segment: ({ memory }) => void segments.push(addSegment(memory)),
+  forget: ({ plan }) => void plans.delete(plan),
+};
+
+function answer({ id, call, args }: Request): FromWorker {
+  try {
+    const handle = handlers[call] as (args: Calls[CallName]['args']) => Calls[CallName]['result'];
+    return { id, result: handle(args) };
+  } catch (error) {
+    const kind = error instanceof ValueError ? 'value' : 'internal';
+    return { id, failure: { kind, message: error instanceof Error ? error.message : String(error) } };
+  }
+}
+
+port.on('message', (message: ToWorker) => {
+  if ('notice' in message) (notices[message.notice] as (notice: Notice) => void)(message);
+  else port.postMessage(answer(message));
+});
+port.postMessage({ ready: true } satisfies FromWorker);

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { adaptiveAvgPool, avgPool, maxPool, poolOutput, type PoolSizes } from '../oracles/pooling.js';
+import { Arena, bits, excess, noise } from './instance.js';
+
+const arena = new Arena();
+const { kernels } = arena;
+
+type Planes = readonly Float32Array[];
+
+/** Runs a kernel over planes that lie one after the other. */
+function run(planes: Planes, output: number, kernel: (x: number, y: number) => void): Float32Array {
+  arena.clear();
+  const x = arena.place(Float32Array.from(planes.flatMap((plane) => [...plane])));
+  const y = arena.space(planes.length * output);
+  kernel(x, y);
+  expect(arena.intact()).toBe(true);
+  return arena.read(y, planes.length * output);
+}
+
+const pair = (min: number, max: number): fc.Arbitrary<[number, number]> =>
+  fc.tuple(fc.integer({ min, max }), fc.integer({ min, max }));
+
+/** What PyTorch accepts: padding at most half the kernel, at least one output. */
+const poolSizes = (maxDilation: number): fc.Arbitrary<PoolSizes> =>
+  fc
+    .record({
+      input: pair(1, 18),
+      kernel: pair(1, 5),
+      stride: pair(1, 4),
+      padding: pair(0, 2),
+      dilation: pair(1, maxDilation),
+      ceilMode: fc.boolean(),
+    })
+    .filter(({ kernel, padding }) => padding.every((p, d) => p <= kernel[d]! / 2))
+    .map(({ ceilMode, ...sizes }) => ({ ...sizes, output: poolOutput(sizes, ceilMode) }))
+    .filter(({ output }) => output.every((extent) => extent > 0));
+
+const planesOf = ([h, w]: [number, number]): Planes => [noise(h * w, 1), noise(h * w, 2), noise(h * w, 3)];
+
+describe('max_pool', () => {
+  const pool = (planes: Planes, sizes: PoolSizes): Float32Array => {
+    const { input, output, kernel, stride, padding, dilation } = sizes;
+    return run(planes, output[0] * output[1], (x, y) => {
+      kernels.max_pool(
+        x,
+        y,
+        planes.length,
+        ...input,
+        ...output,
+        ...kernel,
+        ...stride,
+        ...padding,
+        ...dilation,
+      );
+    });
+  };
+
+  it('is the largest element of each window, to the bit', () => {
+    fc.assert(
+      fc.property(poolSizes(3), (sizes) => {
+        const planes = planesOf(sizes.input);
+        const expected = planes.flatMap((plane) => maxPool(plane, sizes));
+        expect(bits(pool(planes, sizes))).toEqual(bits(Float32Array.from(expected)));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('answers NaN for a window that has one, -infinity for one of padding or -infinities alone', () => {
+    const sizes: PoolSizes = {
+      input: [1, 6], output: [1, 3], kernel: [1, 2], stride: [1, 2], padding: [0, 0], dilation: [1, 1],
+    }; // prettier-ignore
+    const plane = Float32Array.of(NaN, 9, 9, NaN, -Infinity, -Infinity);
+    expect([...pool([plane], sizes)]).toEqual([NaN, NaN, -Infinity]);
+  });
+
+  it('answers nothing for no planes', () => {
+    const sizes: PoolSizes = {
+      input: [4, 4], output: [2, 2], kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1],
+    }; // prettier-ignore
+    expect(pool([], sizes)).toHaveLength(0);
+  });
+});
+
+describe('avg_pool', () => {
+  it('has the divisor of PyTorch for padding, ceil_mode, count_include_pad and divisor_override', () => {
+    fc.assert(
+      fc.property(
+        poolSizes(1),
+        fc.boolean(),
+        fc.constantFrom(null, 3, -2),
+        (sizes, countIncludePad, divisor) => {
+          const planes = planesOf(sizes.input);
+          const { input, output, kernel, stride, padding } = sizes;
+          const y = run(planes, output[0] * output[1], (x, to) => {
+            kernels.avg_pool(
+              x, to, planes.length, ...input, ...output, ...kernel, ...stride, ...padding,
+              countIncludePad ? 1 : 0, divisor ?? 0,
+            ); // prettier-ignore
+          });
+          const expected = planes.flatMap((plane) => avgPool(plane, sizes, { countIncludePad, divisor }));
+          expect(excess(y, expected, 1e-6, 1e-8)).toBeLessThan(1);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  // torch.nn.AvgPool2d(3, 2, 1, ceil_mode=True) of ones(5, 5), and of ones(4, 4), where the last window hangs over.
+  it.each([
+    [5, 1, [4 / 9, 6 / 9, 4 / 9]],
+    [4, 1, [4 / 9, 6 / 9, 2 / 6]],
+    [4, 0, [1, 1, 1]],
+  ] as const)('averages ones(%i, %i) as PyTorch does', (extent, include, firstRow) => {
+    const ones = new Float32Array(extent * extent).fill(1);
+    const y = run([ones], 9, (x, to) => {
+      kernels.avg_pool(x, to, 1, extent, extent, 3, 3, 3, 3, 2, 2, 1, 1, include, 0);
+    });
+    expect(excess(y.slice(0, 3), firstRow)).toBeLessThan(1);
+  });
+});
+
+describe('adaptive_avg_pool', () => {
+  it('averages windows that start at floor(i·h/oh) and end at ceil((i+1)·h/oh)', () => {
+    fc.assert(
+      fc.property(pair(1, 20), pair(1, 9), (input, output) => {
+        const planes = planesOf(input);
+        const y = run(planes, output[0] * output[1], (x, to) => {
+          kernels.adaptive_avg_pool(x, to, planes.length, ...input, ...output);
+        });
+        const expected = planes.flatMap((plane) => adaptiveAvgPool(plane, input, output));
+        expect(excess(y, expected, 1e-6, 1e-8)).toBeLessThan(1);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

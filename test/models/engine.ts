@@ -1,0 +1,29 @@
+// Memory, workers and a registry, as the server has them, without HTTP.
+
+import { Registry, type RegistryLimits } from '#src/models/registry.js';
+import { SharedMemory } from '#src/runtime/memory.js';
+import { Pool } from '#src/runtime/pool.js';
+
+export interface Engine {
+  readonly memory: SharedMemory;
+  readonly pool: Pool;
+  readonly registry: Registry;
+  stop(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly workers?: number;
+  readonly limitBytes?: number;
+  readonly timeoutMs?: number;
+  readonly limits?: Partial<RegistryLimits>;
+}
+
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { workers = 1, limitBytes = 256 * 2 ** 20, timeoutMs = 30_000 } = options;
+  const memory = new SharedMemory({ limitBytes });
+  const pool = new Pool({ workers, memory, timeoutMs });
+  await pool.ready();
+  const limits = { maxModels: 20_000, maxModules: 10_000, logEntries: 1024, logBytes: 64 * 2 ** 20, ...options.limits };
+  const registry = new Registry({ pool, memory, limits });
+  return { memory, pool, registry, stop: () => pool.close() };
+}

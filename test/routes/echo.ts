@@ -1,0 +1,68 @@
+// A server whose models answer with what they were asked: for what happens between a request and the inner API.
+// It listens on a free port; nothing is computed.
+
+import type { FastifyInstance } from 'fastify';
+import type { AddressInfo } from 'node:net';
+import { buildApp } from '#src/app.js';
+import { readConfig } from '#src/config.js';
+import { ApiError } from '#src/errors.js';
+import type { Registry } from '#src/models/registry.js';
+
+export interface Call {
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+export interface EchoServer {
+  readonly app: FastifyInstance;
+  readonly url: string;
+  readonly port: number;
+  /** What the last request became. */
+  last(): Call | undefined;
+  /** From now on models do this in place of answering. */
+  answerWith(reply: (() => unknown) | undefined): void;
+  stop(): Promise<void>;
+}
+
+const identity = { name: 'net', epoch: 'e', revision: 3 };
+
+export async function startEcho(env: Record<string, string> = {}): Promise<EchoServer> {
+  let call: Call | undefined;
+  let reply: (() => unknown) | undefined;
+  const echo = (method: string) => (...args: unknown[]) => {
+    call = { method, args };
+    return reply === undefined ? { ...identity, repr: 'Sequential()' } : reply();
+  };
+  const model = new Proxy({}, { get: (_target, method) => echo(String(method)) });
+  const registry = {
+    size: 1,
+    build: echo('build'),
+    list: echo('list'),
+    delete: echo('delete'),
+    get: (name: string) => {
+      if (name !== 'net') throw new ApiError('MODEL_NOT_FOUND', [name]);
+      return model;
+    },
+    find: () => undefined,
+    all: () => [],
+    onAdded: () => () => undefined,
+    onRemoved: () => () => undefined,
+  } as unknown as Registry;
+  const app = await buildApp({
+    config: readConfig(env),
+    registry,
+    pool: { size: 2, load: { queued: 0, running: 1 } },
+    memory: { bytesInUse: 4096, limitBytes: 8192 },
+    maddFused: true,
+  });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    app,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    last: () => call,
+    answerWith: (next) => (reply = next),
+    stop: () => app.close(),
+  };
+}
