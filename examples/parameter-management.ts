@@ -61,9 +61,27 @@ function cell(title: string): void {
   console.log(`\n# ${title}`);
 }
 
-function short(text: string, length = 240): string {
-  const line = text.replace(/\s+/g, ' ');
-  return line.length <= length ? line : `${line.slice(0, length)} … (${line.length} characters)`;
+/** The same in every answer, or not what the chapter looks at. */
+const UNSHOWN = new Set([
+  'name',
+  'epoch',
+  'architecture',
+  'repr',
+  'kind',
+  'dtype',
+  'requires_grad',
+  'numel',
+  'is_leaf',
+  'status',
+]);
+
+/** One line of an answer, without what is the same in all of them. */
+function short(text: string): string {
+  let line = text.trimEnd().replaceAll('\n', ' ⏎ ');
+  if (text.startsWith('{')) {
+    line = JSON.stringify(JSON.parse(text), (key, value: unknown) => (UNSHOWN.has(key) ? undefined : value));
+  }
+  return line.length <= 320 ? line : `${line.slice(0, 320)} … (${line.length} characters)`;
 }
 
 async function send(method: string, path: string, body?: unknown): Promise<string> {
@@ -208,7 +226,7 @@ async function parameterAccess(): Promise<Watch> {
   check('its names are weight and bias', equal(Object.keys(state), ['weight', 'bias']));
   check(
     'its first weight is 0.01859392412006855',
-    sameBits(state['weight']?.data.slice(0, 1) ?? [], [0.01859392412006855]),
+    sameBits(state.weight?.data.slice(0, 1) ?? [], [0.01859392412006855]),
   );
 
   cell('net[2].bias, net[2].bias.data');

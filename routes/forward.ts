@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { strict, type App } from '../src/plugins/schema.js';
+import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, forwardAnswer, problems, success } from './answers.js';
 import { layoutQuery, modelParams, path, tensor } from './inputs.js';
 
@@ -10,7 +10,7 @@ const forwardBody = strict({
   inputs: tensor,
   module: path.default('').describe('The module to run alone; "" is the whole network.'),
   mode: z.literal('eval', 'must be "eval"').default('eval').describe('As after net.eval().'),
-}).meta({ examples: [{ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }] });
+}).meta(examples({ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }));
 
 export function forwardRoutes(app: App, models: Registry): void {
   app.post(

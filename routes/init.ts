@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { initSchema } from '../src/nn/init/spec.js';
-import { strict, type App } from '../src/plugins/schema.js';
+import { documented, examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path, seed } from './inputs.js';
 
@@ -13,25 +13,23 @@ const rule = strict({
     .array(z.string())
     .optional()
     .describe("Names of a module's own parameters; all where absent."),
-  init: initSchema,
+  init: initSchema.register(documented, { id: 'Init' }),
 });
 
 const initBody = strict({
   module: path.default('').describe('The subtree to walk; "" is the whole network.'),
   rules: z.array(rule, 'must be a list of rules').min(1, 'must not be empty'),
   seed: seed.optional().describe("Goes on with the model's own generator where absent."),
-}).meta({
-  examples: [
-    {
-      module: '0',
-      rules: [
-        { types: ['Linear'], parameters: ['weight'], init: { name: 'normal', mean: 0, std: 0.01 } },
-        { types: ['Linear'], parameters: ['bias'], init: { name: 'zeros' } },
-      ],
-      seed: 7,
-    },
-  ],
-});
+}).meta(
+  examples({
+    module: '0',
+    rules: [
+      { types: ['Linear'], parameters: ['weight'], init: { name: 'normal', mean: 0, std: 0.01 } },
+      { types: ['Linear'], parameters: ['bias'], init: { name: 'zeros' } },
+    ],
+    seed: 7,
+  }),
+);
 
 export function initRoutes(app: App, models: Registry): void {
   app.post(

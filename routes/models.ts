@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { count, strict, type App } from '../src/plugins/schema.js';
+import { count, examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, modelList, modelSummary, problems, success, tag } from './answers.js';
 import { architecture, modelParams, seed } from './inputs.js';
 
@@ -10,16 +10,16 @@ const buildBody = strict({
   name: z.string().describe('1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit.'),
   seed: seed.optional().describe('Drawn and reported when absent.'),
   architecture,
-}).meta({
-  examples: [
+}).meta(
+  examples(
     { name: 'net', seed: 0, architecture: 'nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))' },
     {
       name: 'tiny',
       seed: 0,
       architecture: { type: 'Sequential', children: [{ type: 'Linear', in_features: 4, out_features: 1 }] },
     },
-  ],
-});
+  ),
+);
 
 const listQuery = strict({
   limit: count({ min: 1, max: 1000, fallback: 100 }),

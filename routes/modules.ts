@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { strict, type App } from '../src/plugins/schema.js';
+import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, moduleAnswer, moduleList, problems, success } from './answers.js';
 import { architecture, isRecord, modelParams, path, pathParams } from './inputs.js';
 
@@ -19,7 +19,7 @@ const putBody = z
         : body,
     strict({ architecture }),
   )
-  .meta({ 'x-examples': [{ architecture: { type: 'Linear', in_features: 8, out_features: 1 } }] });
+  .meta(examples({ architecture: { type: 'Linear', in_features: 8, out_features: 1 } }));
 
 export function moduleRoutes(app: App, models: Registry): void {
   app.get(

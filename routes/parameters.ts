@@ -2,14 +2,14 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { documented, flag, strict, type App } from '../src/plugins/schema.js';
+import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
 import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
 
 const index = z
   .string('must be a string, e.g. "0,0"')
   .describe('Python slicing: `0,0` · `0` · `:` · `1:3,-1` · `::2,...`.')
-  .meta({ examples: ['0,0'] });
+  .meta(examples('0,0'));
 
 const listQuery = strict({
   module: path.default('').describe('Only the subtree at this path; names are relative to it.'),
@@ -27,7 +27,7 @@ const putBody = z
     (body) => (isRecord(body) && !Object.hasOwn(body, 'data') ? body : { value: body }),
     strict({ value: tensor }),
   )
-  .meta({ 'x-examples': [{ value: [[1, 2, 3, 4]] }] });
+  .meta(examples({ value: [[1, 2, 3, 4]] }));
 
 const valueOp = (op: 'set' | 'add' | 'sub' | 'mul' | 'div') =>
   strict({ op: z.literal(op), index: index.optional(), value: tensor });
@@ -64,7 +64,7 @@ const edit = strict({
   )
   .register(documented, {
     id: 'ParameterEdit',
-    examples: [
+    ...examples(
       {
         ops: [
           { op: 'add', index: ':', value: 1 },
@@ -72,21 +72,19 @@ const edit = strict({
         ],
       },
       { ops: [{ op: 'map', expression: 'w * (abs(w) >= 5)' }] },
-    ],
+    ),
   });
 
 const patchBody = strict({
   parameters: z.record(z.string(), edit, 'must be an object of edits by path'),
-}).meta({
-  examples: [
-    {
-      parameters: {
-        '0.weight': { ops: [{ op: 'mul', value: 0.5 }] },
-        '2.bias': { ops: [{ op: 'set', value: 0 }], requires_grad: false },
-      },
+}).meta(
+  examples({
+    parameters: {
+      '0.weight': { ops: [{ op: 'mul', value: 0.5 }] },
+      '2.bias': { ops: [{ op: 'set', value: 0 }], requires_grad: false },
     },
-  ],
-});
+  }),
+);
 
 const patchProblems = problems(
   'MODEL_NOT_FOUND',

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { documented, flag, strict, type App } from '../src/plugins/schema.js';
+import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { answer, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
 import { isRecord, layout, modelParams, path } from './inputs.js';
 
@@ -24,9 +24,9 @@ const tensors = z
     additionalProperties: { $ref: '#/components/schemas/TensorInput' },
   });
 
-const loadBody = strict({ state_dict: tensors }).meta({
-  examples: [{ state_dict: { weight: [[1, 2, 3, 4]], bias: [0] } }],
-});
+const loadBody = strict({ state_dict: tensors }).meta(
+  examples({ state_dict: { weight: [[1, 2, 3, 4]], bias: [0] } }),
+);
 
 export function stateDictRoutes(app: App, models: Registry): void {
   app.get(

@@ -2,19 +2,19 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
-import { strict, type App } from '../src/plugins/schema.js';
+import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path } from './inputs.js';
 
 const paths = z.array(path, 'must be a list of paths');
 
-const tieBody = strict({ paths: paths.min(2, 'must have at least two paths') }).meta({
-  examples: [{ paths: ['0.weight', '2.weight'] }],
-});
+const tieBody = strict({ paths: paths.min(2, 'must have at least two paths') }).meta(
+  examples({ paths: ['0.weight', '2.weight'] }),
+);
 
-const untieBody = strict({ paths: paths.min(1, 'must not be empty') }).meta({
-  examples: [{ paths: ['2.weight'] }],
-});
+const untieBody = strict({ paths: paths.min(1, 'must not be empty') }).meta(
+  examples({ paths: ['2.weight'] }),
+);
 
 const responses = {
   200: success('It is done; what changed.', changedAnswer),

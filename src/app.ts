@@ -11,6 +11,7 @@ import { modelRoutes } from '../routes/models.js';
 import { moduleRoutes } from '../routes/modules.js';
 import { parameterRoutes } from '../routes/parameters.js';
 import { stateDictRoutes } from '../routes/state-dict.js';
+import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
 import type { Config } from './config.js';
@@ -92,6 +93,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry);
   forwardRoutes(routes, registry);
   changeRoutes(routes, registry);
+  streamRoutes(routes, { directory: registry, config });
   refuseOtherMethods();
   await app.ready();
   return app;

@@ -50,7 +50,9 @@ describe('the configuration', () => {
   });
 
   it('reads lists of origins', () => {
-    const { corsOrigins } = readConfig({ WEIGHTROOM_CORS_ORIGINS: 'https://a.example, http://localhost:3000' });
+    const { corsOrigins } = readConfig({
+      WEIGHTROOM_CORS_ORIGINS: 'https://a.example, http://localhost:3000',
+    });
     expect(corsOrigins).toEqual(['https://a.example', 'http://localhost:3000']);
   });
 
@@ -58,7 +60,9 @@ describe('the configuration', () => {
     expect(faultsOf({ WEIGHTROOM_PROT: '1' })).toEqual([
       'WEIGHTROOM_PROT is not a setting; did you mean WEIGHTROOM_PORT?',
     ]);
-    expect(faultsOf({ WEIGHTROOM_SOMETHING_ELSE: '1' })).toEqual(['WEIGHTROOM_SOMETHING_ELSE is not a setting']);
+    expect(faultsOf({ WEIGHTROOM_SOMETHING_ELSE: '1' })).toEqual([
+      'WEIGHTROOM_SOMETHING_ELSE is not a setting',
+    ]);
   });
 
   it('reports everything wrong at once, one sentence each', () => {
@@ -75,9 +79,12 @@ describe('the configuration', () => {
     for (const fault of faults) expect(fault).not.toContain('\n');
   });
 
-  it.each(['-1', '1.5', '1e3', '0x10', ' 80 80', 'NaN', '99999999999999999999'])('refuses the port %s', (text) => {
-    expect(faultsOf({ WEIGHTROOM_PORT: text })).toHaveLength(1);
-  });
+  it.each(['-1', '1.5', '1e3', '0x10', ' 80 80', 'NaN', '99999999999999999999'])(
+    'refuses the port %s',
+    (text) => {
+      expect(faultsOf({ WEIGHTROOM_PORT: text })).toHaveLength(1);
+    },
+  );
 
   it('never throws anything but a ConfigError, whatever the text', () => {
     const names = Object.keys(parse(printConfig(readConfig({}))));
@@ -90,12 +97,16 @@ describe('the configuration', () => {
   });
 
   it('prints what it would read again as the same configuration', () => {
-    const config = readConfig({ WEIGHTROOM_CORS_ORIGINS: 'https://a.example,http://b.example', WEIGHTROOM_PORT: '0' });
+    const config = readConfig({
+      WEIGHTROOM_CORS_ORIGINS: 'https://a.example,http://b.example',
+      WEIGHTROOM_PORT: '0',
+    });
     expect(readConfig(parse(printConfig(config)))).toEqual(config);
   });
 
   it('names every setting in --help', () => {
-    for (const name of Object.keys(parse(printConfig(readConfig({}))))) expect(describeSettings()).toContain(name);
+    for (const name of Object.keys(parse(printConfig(readConfig({})))))
+      expect(describeSettings()).toContain(name);
   });
 });
 

@@ -13,7 +13,8 @@ describe('the table of errors', () => {
   });
 
   it('has only statuses of errors', () => {
-    for (const code of codes) expect(ERRORS[code][0]).toSatisfy((status: number) => status >= 400 && status < 600);
+    for (const code of codes)
+      expect(ERRORS[code][0]).toSatisfy((status: number) => status >= 400 && status < 600);
   });
 
   it('gives each code a title of its own', () => {

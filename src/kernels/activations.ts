@@ -2,7 +2,7 @@
 // rounded to float32 where PyTorch rounds them. An element's bits depend on nothing but the element.
 // Formulas: torch.nn.functional.
 
-import { erfc, exp, expm1, log1p, sigmoid as logistic, tanh as hyperbolic } from './elementary';
+import { exp, expm1, log1p, normalTail, sigmoid as logistic, tanh as hyperbolic } from './elementary';
 import { loadLanes, storeLanes } from './lanes';
 
 // @ts-ignore: decorator
@@ -72,11 +72,11 @@ export function celu(x: usize, y: usize, n: usize, a: f64, _b: f64): void {
   }
 }
 
-/** x · Φ(x): by erfc, which keeps the relative error of the negative tail where 1 + erf loses it. */
+/** x · Φ(x): by the tail of Φ, which keeps the relative error where 1 + erf loses it. */
 export function gelu(x: usize, y: usize, n: usize, _a: f64, _b: f64): void {
   for (let i: usize = 0; i < n; i += 4) {
     const v = loadLanes(x, i, n);
-    const tail = f32x4.mul(erfc(f32x4.mul(f32x4.abs(v), splat(Math.SQRT1_2))), splat(0.5));
+    const tail = normalTail(f32x4.abs(v));
     storeLanes(y, i, n, f32x4.mul(v, bySign(v, f32x4.sub(splat(1), tail), tail)));
   }
 }

@@ -27,7 +27,7 @@ export interface Snapshot {
   /** A view of the values at `index` (null: all); it is to be encoded at once, not kept. */
   read(index: string | null): TensorValue;
   /** Statistics of the whole parameter, computed on a worker and kept. */
-  statistics(): Promise<Record<string, unknown>>;
+  statistics(): Promise<object>;
   release(): void;
 }
 

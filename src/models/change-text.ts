@@ -21,9 +21,9 @@ export class ChangeTexts {
     none: (parameter) => JSON.stringify(describe(parameter)),
     stats: (parameter) =>
       parameter.snapshot.statistics().then(
-        (stats) => stringifyAnswer({ ...describe(parameter), stats }),
+        (stats) => JSON.stringify({ ...describe(parameter), stats }, nonFiniteAsText),
         // A lost worker must not make a hole in the revisions.
-        () => stringifyAnswer({ ...describe(parameter), stats: null }),
+        () => JSON.stringify({ ...describe(parameter), stats: null }),
       ),
     values: (parameter) => this.#values.get(parameter) ?? this.#writeValues(parameter),
   };
@@ -38,7 +38,8 @@ export class ChangeTexts {
     const head = JSON.stringify({ type: 'change', ...identity, revision, kind, time }).slice(0, -1);
     const finish = (texts: readonly string[]): string => `${head},"parameters":[${texts.join(',')}]}`;
     const texts = parameters.map(this.#writers[detail]);
-    return texts.every((text) => typeof text === 'string') ? finish(texts) : Promise.all(texts).then(finish);
+    if (texts.every((text) => typeof text === 'string')) return finish(texts);
+    return Promise.all(texts.map((text) => Promise.resolve(text))).then(finish);
   }
 
   #writeValues(parameter: ChangedParameter): string {
@@ -63,4 +64,9 @@ export class ChangeTexts {
 
 function describe({ path, aliases, index, shape, dtype }: ChangedParameter) {
   return { path, aliases, index, shape, dtype };
+}
+
+/** NaN and infinities are strings on the wire; JSON alone would make null of them. */
+function nonFiniteAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -73,13 +73,16 @@ export class Draft {
     return { address: region.address, shape, dtype };
   }
 
-  /** Fills a target as an init says, from the model's generator. */
-  init(target: Placed, spec: InitSpec): void {
+  /** Fills a target as an init says, from the model's generator; integers (counters) begin at 0. */
+  init(target: Placed, spec: InitSpec, zeroRow?: number): void {
     this.steps.push(
       target.dtype === 'float32'
         ? { kind: 'init', target, spec, generator: this.nextGenerator().address }
         : { kind: 'zero', to: target.address, bytes: byteLength(target.shape, target.dtype) },
     );
+    if (zeroRow === undefined) return;
+    const bytes = byteLength(target.shape.slice(1), target.dtype);
+    this.steps.push({ kind: 'zero', to: target.address + zeroRow * bytes, bytes });
   }
 
   /** Seeds the model's generator. */

@@ -1,7 +1,7 @@
 // Changes of the tree: modules that are put and removed, storages that are tied and separated.
 
 import { ApiError, type Fault } from '../errors.js';
-import { readArchitecture } from '../nn/architecture.js';
+import { readArchitecture, type ReadArchitecture, type TreeLimits } from '../nn/architecture.js';
 import type { Module, Parameter } from '../nn/module.js';
 import { everyName } from '../nn/module.js';
 import { parseNotation } from '../nn/notation/parse.js';
@@ -10,21 +10,14 @@ import { byteLength, sameShape } from '../tensor/shape.js';
 import type { Draft } from './draft.js';
 import { parameterAt, quoted, type Preparation } from './state.js';
 
-export interface TreeLimits {
-  readonly maxModules: number;
-  readonly maxDepth: number;
-}
-
-/** A tree as the client describes it (JSON or PyTorch notation), every parameter to be drawn in the draft. */
-export interface Built {
-  readonly root: Module;
+/** A tree as the client describes it. */
+export interface Built extends ReadArchitecture {
   /** As JSON, also where the client wrote PyTorch notation. */
   readonly architecture: unknown;
-  readonly drawn: ReturnType<typeof readTree>['drawn'];
 }
 
-/** Reads an architecture; throws ARCHITECTURE_INVALID with everything that is wrong. */
-export function readTree(given: unknown, limits: TreeLimits) {
+/** Reads JSON or PyTorch notation; throws ARCHITECTURE_INVALID with everything that is wrong. */
+export function readTree(given: unknown, limits: TreeLimits): Built {
   let architecture = given;
   if (typeof given === 'string') {
     const parsed = parseNotation(given);
@@ -40,14 +33,14 @@ export function readTree(given: unknown, limits: TreeLimits) {
  * Draws a new tree's parameters in PyTorch's order of construction. Sizes are summed before anything is taken:
  * throws QuotaError. Those that a tie has replaced are drawn too, as the generator moves on for them.
  */
-export function drawTree({ root, drawn }: Pick<Built, 'root' | 'drawn'>, draft: Draft): ReadonlyMap<Parameter, null> {
+export function drawTree({ root, drawn }: ReadArchitecture, draft: Draft): ReadonlyMap<Parameter, null> {
   draft.reserve(drawn.reduce((sum, { parameter }) => sum + byteLength(parameter.shape, parameter.dtype), 0));
   const kept = new Set(everyName(root).map(({ value }) => value));
   const touched = new Map<Parameter, null>();
-  for (const { parameter, init } of drawn) {
+  for (const { parameter, init, zeroRow } of drawn) {
     const target = kept.has(parameter) ? draft.replace(parameter) : draft.scratch(parameter);
     if (kept.has(parameter)) touched.set(parameter, null);
-    for (const spec of [init].flat()) draft.init(target, spec);
+    draft.init(target, init, zeroRow);
   }
   return touched;
 }
@@ -56,7 +49,7 @@ export function drawTree({ root, drawn }: Pick<Built, 'root' | 'drawn'>, draft: 
 export function putModule(path: string, architecture: unknown): Preparation {
   return (state, draft) => {
     const built = readTree(architecture, state.limits);
-    const edited = withModule(state.structure.root, path, built.root);
+    const edited = withModule(state.structure.root, path, built.root, state.limits);
     if (!('root' in edited)) throw new ApiError('MODULE_INVALID', [], [{ path, message: edited.fault }]);
     return { kind: 'put_module', touched: drawTree(built, draft), root: edited.root };
   };

@@ -7,12 +7,12 @@ import type { InitSpec } from '../nn/init/spec.js';
 import { defaultInits } from '../nn/architecture.js';
 import { applyOrder, everyName, joinPath, type Parameter } from '../nn/module.js';
 import { LAYERS } from '../nn/layers/table.js';
-import { nearest } from '../nn/near-miss.js';
+import { nearest } from '../nearest.js';
 import type { PlacedPatchOp } from '../runtime/protocol.js';
 import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import { inspect, type Draft } from './draft.js';
-import { moduleAt, parameterAt, quoted, type Preparation } from './state.js';
+import { moduleAt, parameterAt, quoted, viewOf, type Preparation } from './state.js';
 
 /** A patch's op as a client sends it: the value is not decoded yet. */
 export type ClientPatchOp = Omit<PatchOp, 'value'> & { readonly value?: unknown };
@@ -66,12 +66,13 @@ function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): Pl
     const wrong = checkExpression(rest.expression);
     if (wrong !== undefined) throw new ApiError('EXPRESSION_INVALID', [], [{ path: `${at}.expression`, message: wrong }]);
   }
+  if (rest.index !== undefined) viewOf(parameter.shape, rest.index, `${at}.index`);
   if (value === undefined || typeof value === 'number') {
-    const found = checkPatchOp(parameter.shape, { ...rest, ...(value !== undefined && { value }) });
+    const found = checkPatchOp(parameter.shape, { ...rest, ...(value !== undefined && { value }) }, parameter.dtype);
     return report(found, at, faults) ? { ...rest, ...(value !== undefined && { value }) } : undefined;
   }
   const { shape } = inspect(value, `${at}.value`);
-  const found = checkPatchOp(parameter.shape, { ...rest, value: { shape } });
+  const found = checkPatchOp(parameter.shape, { ...rest, value: { shape } }, parameter.dtype);
   const whole = rest.index === undefined && rest.op === 'set';
   if (found.length > 0 && whole) {
     throw new ApiError('PARAMETER_SHAPE', [path, parameter.shape.join(', '), shape.join(', ')]);
@@ -120,15 +121,12 @@ export function init(request: InitRequest): Preparation {
         for (const [name, parameter] of module.parameters) {
           const chosen = rule.parameters ? rule.parameters.includes(name) : parameter?.kind === 'parameter';
           if (!parameter || !chosen) continue;
-          const specs =
-            rule.init.name === 'default'
-              ? defaults.filter((entry) => entry.name === name).map((entry) => withThen(entry.init, rule.init))
-              : [rule.init];
-          for (const spec of specs) {
-            const wrong = checkInit(spec, parameter.shape);
-            if (wrong !== undefined) faults.push({ path: `rules[${i}].init`, message: `${joinPath(path, name)}: ${wrong}` });
-            tasks.push(() => draft.init(draft.replace(parameter), spec));
-          }
+          const own = rule.init.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
+          const spec = own ? withThen(own.init, rule.init) : rule.init;
+          const integer = parameter.dtype !== 'float32' && !['default', 'zeros'].includes(rule.init.name);
+          const wrong = integer ? `${rule.init.name} fills float32 only` : checkInit(spec, parameter.shape);
+          if (wrong !== undefined) faults.push({ path: `rules[${i}].init`, message: `${joinPath(path, name)}: ${wrong}` });
+          tasks.push(() => draft.init(draft.replace(parameter), spec, own?.zeroRow));
           touched.set(parameter, null);
         }
       });

@@ -6,12 +6,11 @@ import { optionsAsJson } from '../nn/options.js';
 import { featureWarnings } from '../nn/features.js';
 import { everyName, joinPath, namedModules, type Module, type Parameter } from '../nn/module.js';
 import { printModule } from '../nn/notation/print.js';
-import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from '../tensor/index-grammar.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import { TensorValue } from '../tensor/tensor-value.js';
 import { gather } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { moduleAt, parameterAt, type ModelState } from './state.js';
+import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */
@@ -117,19 +116,11 @@ function copy({ dtype, shape, data }: TensorValue): TensorValue {
 }
 
 function slice(tensor: TensorValue, index: string): TensorValue {
-  try {
-    return gather(tensor, resolveIndex(parseIndex(index), tensor.shape));
-  } catch (error) {
-    if (error instanceof IndexSyntaxError) throw new ApiError('INDEX_INVALID', [], [{ path: 'index', message: error.message }]);
-    if (error instanceof IndexRangeError) {
-      throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: 'index', message: error.message }]);
-    }
-    throw error;
-  }
+  return gather(tensor, viewOf(tensor.shape, index, 'index'));
 }
 
 /** Every name with its values; names of one storage each have them. */
-export function stateDict(state: ModelState, at: string): Map<string, TensorValue> {
+export function stateDict(state: ModelState, at: string): Record<string, TensorValue> {
   const { module: root } = moduleAt(state, at);
   const copies = new Map<Parameter, TensorValue>();
   const entries = everyName(root).map(({ path, value }) => {
@@ -137,7 +128,7 @@ export function stateDict(state: ModelState, at: string): Map<string, TensorValu
     copies.set(value, known);
     return [path, known] as const;
   });
-  return new Map(entries);
+  return Object.fromEntries(entries);
 }
 
 export function changes(log: ChangeLog, { after, limit }: { after: number; limit: number }) {

@@ -10,7 +10,7 @@ import { ERRORS, type ErrorCode } from '../errors.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { CHANGE_KINDS } from './change-log.js';
 
-const id = z.union(
+export const subscriptionId = z.union(
   [z.string().max(128), z.int()],
   'must be a string of at most 128 characters, or a whole number',
 );
@@ -25,7 +25,7 @@ export const DETAILS = ['none', 'stats', 'values'] as const;
 export const subscribeMessage = z.strictObject({
   type: z.literal('subscribe'),
   /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
-  id: id.optional(),
+  id: subscriptionId.optional(),
   /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
   models: z.array(modelName).min(1).optional(),
   /** Only parameters one of whose names starts with it; a change that has none is passed over. */
@@ -45,9 +45,9 @@ export const subscribeMessage = z.strictObject({
     .optional(),
 });
 
-export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id });
+export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id: subscriptionId });
 
-export const pingMessage = z.strictObject({ type: z.literal('ping'), id: id.optional() });
+export const pingMessage = z.strictObject({ type: z.literal('ping'), id: subscriptionId.optional() });
 
 export const clientMessage = z.discriminatedUnion('type', [
   subscribeMessage,
@@ -81,13 +81,13 @@ export const helloMessage = z.strictObject({
 
 export const subscribedMessage = z.strictObject({
   type: z.literal('subscribed'),
-  id,
+  id: subscriptionId,
   models: z.record(z.string(), z.strictObject({ revision, epoch: z.string() })),
   /** Where the subscription is about one model: that model's. */
   revision: revision.optional(),
 });
 
-export const unsubscribedMessage = z.strictObject({ type: z.literal('unsubscribed'), id });
+export const unsubscribedMessage = z.strictObject({ type: z.literal('unsubscribed'), id: subscriptionId });
 
 export const changedParameter = z.strictObject({
   path: z.string(),
@@ -103,7 +103,7 @@ export const changedParameter = z.strictObject({
 
 export const changeMessage = z.strictObject({
   type: z.literal('change'),
-  id,
+  id: subscriptionId,
   model: z.string(),
   epoch: z.string(),
   revision,
@@ -115,7 +115,7 @@ export const changeMessage = z.strictObject({
 /** What was to come cannot be told; read the model anew. The next change is the one after `revision`. */
 export const resyncMessage = z.strictObject({
   type: z.literal('resync'),
-  id,
+  id: subscriptionId,
   model: z.string(),
   epoch: z.string(),
   revision,
@@ -126,19 +126,19 @@ export const resyncMessage = z.strictObject({
 /** The model is gone, at its last revision. */
 export const deletedMessage = z.strictObject({
   type: z.literal('deleted'),
-  id,
+  id: subscriptionId,
   model: z.string(),
   /** null where the model was gone before the subscription, which did not say its epoch. */
   epoch: z.string().nullable(),
   revision,
 });
 
-export const pongMessage = z.strictObject({ type: z.literal('pong'), id: id.optional() });
+export const pongMessage = z.strictObject({ type: z.literal('pong'), id: subscriptionId.optional() });
 
 /** What is wrong with a message of the client's; the socket lives on. `id` is that message's, where it had one. */
 export const errorMessage = z.strictObject({
   type: z.literal('error'),
-  id: id.optional(),
+  id: subscriptionId.optional(),
   code: errorCode,
   detail: z.string(),
   errors: z.array(z.strictObject({ path: z.string(), message: z.string() })),
@@ -155,7 +155,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   errorMessage,
 ]);
 
-export type SubscriptionId = z.infer<typeof id>;
+export type SubscriptionId = z.infer<typeof subscriptionId>;
 export type Detail = (typeof DETAILS)[number];
 export type SubscribeMessage = z.infer<typeof subscribeMessage>;
 export type ClientMessage = z.infer<typeof clientMessage>;

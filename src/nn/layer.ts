@@ -48,7 +48,11 @@ export interface ParameterDefinition {
 /** What is known of an output's extents without an input. Axes count from the end: -1 is the last. */
 export interface ExtentFlow {
   /** `axes`: the first of them that is known must have this extent. */
-  readonly takes?: { readonly axes: readonly number[]; readonly extent: number; readonly of: 'features' | 'channels' };
+  readonly takes?: {
+    readonly axes: readonly number[];
+    readonly extent: number;
+    readonly of: 'features' | 'channels';
+  };
   /** So many axes, from the last, have another extent afterwards; those before them stay. */
   readonly changes: number;
   readonly gives?: { readonly axis: number; readonly extent: number };

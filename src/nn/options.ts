@@ -14,6 +14,9 @@ export type Options = Readonly<Record<string, OptionValue>>;
 /** What tensors' extents and PyTorch's kernels count with. */
 export const MAX_INT = 2 ** 31 - 1;
 
+/** More than anyone reads. */
+export const MAX_FAULTS = 100;
+
 /** Arguments of PyTorch's layers with parameters that leave nothing to choose here. */
 const PLACEMENT = new Map([
   ['device', 'parameters are on the CPU'],
@@ -30,10 +33,13 @@ export function checkOptions(
   path: string,
 ): { options: Options; faults: Fault[] } {
   const faults: Fault[] = [];
-  const fault = (name: string, message: string): void => void faults.push({ path: `${path}${key(name)}`, message });
+  const fault = (name: string, message: string): void => {
+    faults.push({ path: `${path}${pathKey(name)}`, message });
+  };
   const names = definition.options.map(({ name }) => name);
   for (const [name, value] of given) {
     if (names.includes(name)) continue;
+    if (faults.length >= MAX_FAULTS) break;
     const place = PLACEMENT.get(name);
     if (place === undefined) fault(name, `unknown option of ${type}${didYouMean(name, names)}`);
     else if (value !== null) fault(name, `cannot be chosen: ${place}`);
@@ -61,7 +67,8 @@ type Read = { readonly value: OptionValue } | { readonly wrong: string };
 
 function readOption(option: OptionDefinition, value: unknown): Read {
   const { supported } = option;
-  const read: Read = value === null && option.nullable ? { value } : READERS[option.kind](option as never, value);
+  const read: Read =
+    value === null && option.nullable ? { value } : READERS[option.kind](option as never, value);
   if ('wrong' in read || !supported) return read;
   const printed = pythonRepr(read.value);
   if (supported.some((known) => pythonRepr(known) === printed)) return read;
@@ -75,7 +82,9 @@ const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => 
     isInt(value, minimum) ? { value } : { wrong: `must be ${anInt(minimum)}${nullable ? ' or null' : ''}` },
   float: ({ nullable }, value) => {
     const number = asFloat(value);
-    return number === undefined ? { wrong: `must be a number${nullable ? ' or null' : ''}` } : { value: number };
+    return number === undefined
+      ? { wrong: `must be a number${nullable ? ' or null' : ''}` }
+      : { value: number };
   },
   bool: (_option, value) => (typeof value === 'boolean' ? { value } : { wrong: 'must be true or false' }),
   string: ({ choices }, value) =>
@@ -84,11 +93,13 @@ const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => 
       : { wrong: `must be ${choices.map((choice) => `'${choice}'`).join(' or ')}` },
   ints: (option, value) => {
     const { minimum, lengths, nullableItems = false, words = [] } = option;
-    const isItem = (item: unknown): item is number | null => isInt(item, minimum) || (nullableItems && item === null);
+    const isItem = (item: unknown): item is number | null =>
+      isInt(item, minimum) || (nullableItems && item === null);
     if (isInt(value, minimum) || (typeof value === 'string' && words.includes(value))) return { value };
     const fits = Array.isArray(value) && value.length >= lengths.minimum && value.length <= lengths.maximum;
-    if (fits && value.every(isItem)) return { value: value as (number | null)[] };
-    const many = lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
+    if (fits && value.every(isItem)) return { value: value };
+    const many =
+      lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
     const alternatives = [anInt(minimum), `a list of ${many} of them`, ...words.map((word) => `'${word}'`)];
     return { wrong: `must be ${alternatives.join(' or ')}` };
   },
@@ -138,7 +149,7 @@ function asJson(value: OptionValue): unknown {
 }
 
 /** How a name continues a path: `.name`, or `["odd name"]`. */
-function key(name: string): string {
+export function pathKey(name: string): string {
   return /^[\w-]+$/.test(name) ? `.${name}` : `[${JSON.stringify(name.slice(0, 80))}]`;
 }
 
@@ -151,6 +162,6 @@ export function shown(value: unknown): string {
     return short ? `[${value.map(shown).join(', ')}]` : `a list of ${value.length}`;
   }
   if (typeof value === 'object' && value !== null) return 'an object';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

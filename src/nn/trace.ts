@@ -11,9 +11,9 @@ import { joinPath, type Module } from './module.js';
  * one), and NOT_CALLABLE for a module without a forward.
  */
 export function traceModule(tracer: Tracer, module: Module, x: Value, path = ''): Value {
-  const { trace } = LAYERS[module.type];
-  if (!trace) throw new ApiError('NOT_CALLABLE', [JSON.stringify(path), module.type]);
-  return trace(module, x, {
+  const definition = LAYERS[module.type];
+  if (!definition.trace) throw new ApiError('NOT_CALLABLE', [JSON.stringify(path), module.type]);
+  return definition.trace(module, x, {
     tracer,
     child: (name, value) =>
       tracer.within(name, () => traceModule(tracer, module.children.get(name)!, value, joinPath(path, name))),

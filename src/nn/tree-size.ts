@@ -35,8 +35,12 @@ export class TreeSizes {
 }
 
 /** What is too large about a tree, in words; undefined: nothing. */
-export function excess({ places, depth }: TreeSize, { maxModules, maxDepth }: TreeLimits): string | undefined {
+export function excess(
+  { places, depth }: TreeSize,
+  { maxModules, maxDepth }: TreeLimits,
+): string | undefined {
   if (depth > maxDepth) return `modules are nested deeper than ${maxDepth}`;
-  if (places > maxModules) return `there are more than ${maxModules} modules (one at several places counts at each)`;
+  if (places > maxModules)
+    return `there are more than ${maxModules} modules (one at several places counts at each)`;
   return undefined;
 }

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { stringify } from 'yaml';
 import { VERSION } from '../version.js';
+import { setPageHeaders } from './headers.js';
 import { documented } from './schema.js';
 
 type Json = Record<string, unknown>;
@@ -45,9 +46,12 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
     transform: createJsonSchemaTransform(options),
     transformObject: (document) => tidy(addComponents(document) as unknown as Json) as never,
   });
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { deepLinking: true, tryItOutEnabled: true },
+  await app.register(async (pages) => {
+    await setPageHeaders(pages);
+    await pages.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { deepLinking: true, tryItOutEnabled: true },
+    });
   });
 }
 
@@ -95,7 +99,7 @@ function clean(value: unknown): unknown {
     if (key === 'maximum' && entry === Number.MAX_SAFE_INTEGER) return [];
     if (key === 'minimum' && entry === Number.MIN_SAFE_INTEGER) return [];
     if (key === 'propertyNames') return [];
-    return [[key.replace(/^x-(default|examples)$/, '$1'), clean(entry)]];
+    return [[key.replace(/^x-kept-(default|examples)$/, '$1'), clean(entry)]];
   });
   return Object.fromEntries(entries);
 }

@@ -51,26 +51,37 @@ export function flag(fallback: boolean) {
   return withDefault(z.preprocess(read, z.boolean('must be true or false')), fallback);
 }
 
-/** zod drops `default` and `examples` of what it transforms from the document; plugins/openapi.ts turns these back. */
-function withDefault<S extends z.ZodType>(schema: S, fallback: z.util.NoUndefined<z.output<S>>) {
-  return schema.default(fallback).meta({ 'x-default': fallback });
+/** A request's examples. zod takes `examples` and `default` out of what it transforms; plugins/openapi.ts turns these back. */
+export function examples(...values: readonly unknown[]) {
+  return { 'x-kept-examples': values };
 }
 
-const PART_PREFIXES = new Map([
-  ['querystring', 'query'],
-  ['params', 'params'],
-  ['headers', 'headers'],
-]);
+function withDefault<S extends z.ZodType>(schema: S, fallback: z.util.NoUndefined<z.output<S>>) {
+  return schema.default(fallback).meta({ 'x-kept-default': fallback });
+}
 
 /** Fastify's check of a part of a request: everything wrong is in one ApiError. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
-  const prefix = PART_PREFIXES.get(httpPart ?? '');
-  return (data: unknown) => {
-    const parsed = schema.safeParse(data, { error: missing });
-    if (parsed.success) return { value: parsed.data };
-    return { error: new ApiError('INVALID_REQUEST', [], faultsOf(parsed.error, prefix)) };
-  };
+  // What the router cut out of a path is a string, and a string that names nothing is 404.
+  if (httpPart === 'params') return () => true;
+  if (httpPart === 'querystring') return queryValidator(schema);
+  return (data: unknown) => check(schema, data);
 };
+
+/** Most requests have no query; what an empty one stands for is known beforehand. */
+function queryValidator(schema: z.ZodType) {
+  const { data: defaults } = schema.safeParse({});
+  return (query: unknown) => {
+    if (defaults !== undefined && Object.keys(query as object).length === 0) return { value: defaults };
+    return check(schema, query, 'query');
+  };
+}
+
+function check(schema: z.ZodType, data: unknown, prefix?: string) {
+  const parsed = schema.safeParse(data, { error: missing });
+  if (parsed.success) return { value: parsed.data };
+  return { error: new ApiError('INVALID_REQUEST', [], faultsOf(parsed.error, prefix)) };
+}
 
 /** The faults that zod found, each with the way to it. */
 export function faultsOf(error: z.core.$ZodError, prefix?: string): Fault[] {

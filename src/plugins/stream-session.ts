@@ -7,6 +7,7 @@ import { Outbox, type OutboxLimits, type Socket } from '../models/outbox.js';
 import {
   clientMessage,
   messageTypes,
+  subscriptionId,
   type ClientMessage,
   type HelloMessage,
   type SubscriptionId,
@@ -107,7 +108,7 @@ export class StreamSession {
   };
 
   #answer<T extends ClientMessage['type']>(message: Extract<ClientMessage, { type: T }>): void {
-    const handler = this.#handlers[message.type as T];
+    const handler = this.#handlers[message.type];
     handler(message);
   }
 
@@ -144,7 +145,7 @@ function parseMessage(given: unknown): ClientMessage {
   }
   const parsed = clientMessage.safeParse(given, {
     error: (issue) => {
-      if (issue.code === 'unrecognized_keys') return unknownFields(issue.keys as string[], fields);
+      if (issue.code === 'unrecognized_keys') return unknownFields(issue.keys, fields);
       return issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined;
     },
   });
@@ -167,10 +168,7 @@ function unknownFields(keys: readonly string[], known: readonly string[]): strin
 /** A wrong message's id, if that at least is right. */
 function idOf(given: unknown): SubscriptionId | undefined {
   if (typeof given !== 'object' || given === null || !('id' in given)) return undefined;
-  const { id } = given;
-  return (typeof id === 'string' && id.length <= 128) || Number.isSafeInteger(id)
-    ? (id as SubscriptionId)
-    : undefined;
+  return subscriptionId.safeParse(given.id).data;
 }
 
 function invalid(path: string, message: string): ApiError {

@@ -1,8 +1,8 @@
-// WebSocket upgrades: who may open one, where, and how all of them end when the server does.
-// What is said over them is the stream route's business.
+// WebSocket upgrades: where there is one, and how all of them end when the server does.
+// Who may open one, and what is said over it, is the stream route's business.
 
 import websocket from '@fastify/websocket';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config.js';
 import { ApiError } from '../errors.js';
 
@@ -25,26 +25,18 @@ export async function acceptWebSockets(app: FastifyInstance, config: Config): Pr
     },
   });
   // Before the upgrade, so that a refusal is an HTTP answer.
-  app.addHook('onRequest', async (request, reply) => {
-    const stream = streams.has(request.routeOptions.url ?? '');
-    if (request.ws) {
-      if (!stream && request.routeOptions.url !== undefined)
-        throw new ApiError('ROUTE_NOT_FOUND', ['this path for a WebSocket']);
-      const { origin } = request.headers;
-      if (!mayConnect(request, config.allowedOrigins))
-        throw new ApiError('ORIGIN_NOT_ALLOWED', [JSON.stringify(origin)]);
-    } else if (stream && request.method === 'GET') {
+  app.addHook('onRequest', (request, reply, done) => {
+    const { url } = request.routeOptions;
+    const stream = url !== undefined && streams.has(url);
+    if (request.ws && !stream && url !== undefined) {
+      done(new ApiError('ROUTE_NOT_FOUND', [`${request.url} for a WebSocket`]));
+    } else if (!request.ws && stream && request.method === 'GET') {
       reply.header('upgrade', 'websocket');
-      throw new ApiError('UPGRADE_REQUIRED', [request.url]);
+      done(new ApiError('UPGRADE_REQUIRED', [request.url]));
+    } else {
+      done();
     }
   });
-}
-
-/** Browsers always send Origin, programs need not: a page of another site is whom this keeps out. */
-function mayConnect(request: FastifyRequest, allowed: readonly string[]): boolean {
-  const { origin, host } = request.headers;
-  if (origin === undefined || allowed.includes('*') || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }
 
 function closeAll(app: FastifyInstance): void {

@@ -9,7 +9,7 @@ function madd(a: number, b: number, c: number): number {
   return f(a * b + c);
 }
 
-const SQRT_HALF = f(0.707106781186547524);
+const SQRT_HALF = f(Math.SQRT1_2);
 const LOG = [
   7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
   2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
@@ -54,8 +54,8 @@ function log(u: number): number {
 const TWO_PI = f(2 * Math.PI);
 const FOUR_OVER_PI = f(1.27323954473516);
 const PI_4_HIGH = -0.78515625;
-const PI_4_MIDDLE = f(-2.4187564849853515625e-4);
-const PI_4_LOW = f(-3.77489497744594108e-8);
+const PI_4_MIDDLE = -2.4187564849853516e-4;
+const PI_4_LOW = f(-3.774894977445941e-8);
 const SIN = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(f) as [number, number, number];
 const COS = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2].map(f) as [
   number,

@@ -27,8 +27,8 @@ const handlers: Handlers = {
     edit(steps, segments[segment]!.memory);
     return null;
   },
-  statistics({ segment, tensor: { address, shape } }) {
-    return statistics(viewAt(segments[segment]!.memory, address, numel(shape), 'float32'));
+  statistics({ segment, tensor: { address, shape, dtype } }) {
+    return statistics(viewAt(segments[segment]!.memory, address, numel(shape), dtype));
   },
   same({ segment, pairs }) {
     const { memory } = segments[segment]!;

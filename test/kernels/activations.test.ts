@@ -102,9 +102,9 @@ describe.each(UNARY_KERNELS)('%s', (name) => {
   });
 });
 
-describe('the functions that others are made of', () => {
+describe('activations', () => {
   const BOUNDS: Partial<Record<UnaryName, number>> = {
-    tanh: 2, sigmoid: 3, silu: 3, elu: 2.5, softplus: 3, log_sigmoid: 3, mish: 5, softsign: 2,
+    tanh: 2, sigmoid: 3, silu: 3, elu: 2.5, softplus: 3, log_sigmoid: 3, mish: 5, softsign: 2, gelu: 8,
   }; // prettier-ignore
 
   it.each(Object.entries(BOUNDS) as [UnaryName, number][])(

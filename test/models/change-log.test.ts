@@ -13,7 +13,9 @@ describe('revisions', () => {
   it('are 1, 2, 3, ... and a hole or a repetition throws, taking nothing', () => {
     const log = new ChangeLog(UNBOUNDED);
     const taken = snapshot();
-    expect(() => log.append(change(2, [changed({ snapshot: taken })]))).toThrow('revision 2 cannot follow revision 0');
+    expect(() => log.append(change(2, [changed({ snapshot: taken })]))).toThrow(
+      'revision 2 cannot follow revision 0',
+    );
     log.append(change(1));
     expect(() => log.append(change(1))).toThrow('revision 1 cannot follow revision 1');
     expect(() => log.append(change(3))).toThrow('revision 3 cannot follow revision 1');
@@ -40,29 +42,37 @@ describe('revisions', () => {
 
 describe('bounds', () => {
   it('hold for any sequence of changes: entries and bytes within the limits, the newest always there, each dropped one released once', () => {
-    const sizes = fc.array(fc.integer({ min: 0, max: 12 }).map((n) => 4 * n), { maxLength: 40 });
+    const sizes = fc.array(
+      fc.integer({ min: 0, max: 12 }).map((n) => 4 * n),
+      { maxLength: 40 },
+    );
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 100 }), sizes, (entries, bytes, all) => {
-        const log = new ChangeLog({ entries, bytes });
-        const snapshots = all.map(snapshot);
-        for (const [i, taken] of snapshots.entries()) {
-          log.append(change(i + 1, [changed({ snapshot: taken })]));
-          const kept = log.read(0);
-          expect(kept.map(({ revision }) => revision)).toEqual(
-            Array.from({ length: kept.length }, (_, k) => log.oldest + k),
-          );
-          expect(kept.at(-1)?.revision).toBe(i + 1);
-          expect(kept.length).toBeLessThanOrEqual(entries);
-          expect(log.bytes).toBe(all.slice(log.oldest - 1, i + 1).reduce((sum, n) => sum + n, 0));
-          if (kept.length > 1) expect(log.bytes).toBeLessThanOrEqual(bytes);
-          expect(snapshots.slice(0, i + 1).map(({ releases }) => releases)).toEqual(
-            snapshots.slice(0, i + 1).map((_, k) => (k + 1 < log.oldest ? 1 : 0)),
-          );
-        }
-        log.clear();
-        expect(snapshots.every(({ releases }) => releases === 1)).toBe(true);
-        expect([log.bytes, log.revision, log.oldest]).toEqual([0, all.length, all.length + 1]);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 0, max: 100 }),
+        sizes,
+        (entries, bytes, all) => {
+          const log = new ChangeLog({ entries, bytes });
+          const snapshots = all.map(snapshot);
+          for (const [i, taken] of snapshots.entries()) {
+            log.append(change(i + 1, [changed({ snapshot: taken })]));
+            const kept = log.read(0);
+            expect(kept.map(({ revision }) => revision)).toEqual(
+              Array.from({ length: kept.length }, (_, k) => log.oldest + k),
+            );
+            expect(kept.at(-1)?.revision).toBe(i + 1);
+            expect(kept.length).toBeLessThanOrEqual(entries);
+            expect(log.bytes).toBe(all.slice(log.oldest - 1, i + 1).reduce((sum, n) => sum + n, 0));
+            if (kept.length > 1) expect(log.bytes).toBeLessThanOrEqual(bytes);
+            expect(snapshots.slice(0, i + 1).map(({ releases }) => releases)).toEqual(
+              snapshots.slice(0, i + 1).map((_, k) => (k + 1 < log.oldest ? 1 : 0)),
+            );
+          }
+          log.clear();
+          expect(snapshots.every(({ releases }) => releases === 1)).toBe(true);
+          expect([log.bytes, log.revision, log.oldest]).toEqual([0, all.length, all.length + 1]);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -115,7 +125,12 @@ describe('hold', () => {
     const log = new ChangeLog({ entries: 1, bytes: Infinity });
     log.append(change(1));
     log.append(change(2));
-    expect([0, 1, 3, -5].map((revision) => log.hold(revision))).toEqual([undefined, undefined, undefined, undefined]);
+    expect([0, 1, 3, -5].map((revision) => log.hold(revision))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 

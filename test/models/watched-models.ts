@@ -1,6 +1,12 @@
 // Models as their watchers see them: a log that is filled by hand, with snapshots whose holds are counted.
 
-import { ChangeLog, type Change, type ChangedParameter, type ChangeKind, type Snapshot } from '#src/models/change-log.js';
+import {
+  ChangeLog,
+  type Change,
+  type ChangedParameter,
+  type ChangeKind,
+  type Snapshot,
+} from '#src/models/change-log.js';
 import type { Directory, Watchable } from '#src/models/subscriptions.js';
 import { TensorValue } from '#src/tensor/tensor-value.js';
 
@@ -21,7 +27,8 @@ export class CountedSnapshot implements Snapshot {
   read(index: string | null): TensorValue {
     if (this.releases > 0) throw new Error('read after its release');
     this.reads++;
-    if (index === null) return new TensorValue('float32', [this.#values.length], Float32Array.from(this.#values));
+    if (index === null)
+      return new TensorValue('float32', [this.#values.length], Float32Array.from(this.#values));
     return new TensorValue('float32', [], Float32Array.of(this.#values[Number(index)]!));
   }
 
@@ -43,12 +50,21 @@ export interface ParameterSketch {
   snapshot?: Snapshot;
 }
 
-export function changed({ path = '0.weight', aliases = [], index = null, ...sketch }: ParameterSketch = {}): ChangedParameter {
+export function changed({
+  path = '0.weight',
+  aliases = [],
+  index = null,
+  ...sketch
+}: ParameterSketch = {}): ChangedParameter {
   const { values = [1, 2], snapshot = new CountedSnapshot(values) } = sketch;
   return { path, aliases, index, shape: [values.length], dtype: 'float32', snapshot };
 }
 
-export function change(revision: number, parameters: readonly ChangedParameter[] = [changed()], kind: ChangeKind = 'patch'): Change {
+export function change(
+  revision: number,
+  parameters: readonly ChangedParameter[] = [changed()],
+  kind: ChangeKind = 'patch',
+): Change {
   return { revision, kind, time: '2026-01-02T03:04:05.678Z', parameters };
 }
 

@@ -29,10 +29,12 @@ const identity = { name: 'net', epoch: 'e', revision: 3 };
 export async function startEcho(env: Record<string, string> = {}): Promise<EchoServer> {
   let call: Call | undefined;
   let reply: (() => unknown) | undefined;
-  const echo = (method: string) => (...args: unknown[]) => {
-    call = { method, args };
-    return reply === undefined ? { ...identity, repr: 'Sequential()' } : reply();
-  };
+  const echo =
+    (method: string) =>
+    (...args: unknown[]) => {
+      call = { method, args };
+      return reply === undefined ? { ...identity, repr: 'Sequential()' } : reply();
+    };
   const model = new Proxy({}, { get: (_target, method) => echo(String(method)) });
   const registry = {
     size: 1,

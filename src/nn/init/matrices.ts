@@ -52,7 +52,7 @@ function orthonormalize(columns: Float64Array[]): void {
     const length = Math.sqrt(dot(v, v));
     // R's diagonal gets the sign opposite to the column's first element, which then cancels nothing.
     signs[j] = length === 0 ? 0 : v[0]! > 0 ? -1 : 1;
-    v[0]! -= signs[j]! * length;
+    v[0]! -= signs[j] * length;
     reflectors.push(v);
     for (let right = j + 1; right < k; right++) reflect(columns[right]!.subarray(j), v);
   });

@@ -15,7 +15,7 @@ function strict<S extends z.core.$ZodLooseShape>(shape: S) {
   return z.strictObject(shape, {
     error: ({ code, keys }) =>
       code === 'unrecognized_keys'
-        ? (keys as string[])
+        ? keys
             .map((key) => `unknown field${didYouMean(key, known) || `; the fields are ${known.join(', ')}`}`)
             .join('\n')
         : undefined,

@@ -17,7 +17,13 @@ interface Activation {
   readonly repr?: (options: Options) => string;
 }
 
-function elementwise({ op, options = [], attributes = () => ({}), check, repr }: Activation): LayerDefinition {
+function elementwise({
+  op,
+  options = [],
+  attributes = () => ({}),
+  check,
+  repr,
+}: Activation): LayerDefinition {
   return {
     options,
     ...(check && { check }),
@@ -52,7 +58,12 @@ function bounds({ min_val, max_val, min_value, max_value }: Options): [Options[s
 
 export const ACTIVATION_LAYERS = {
   ReLU: elementwise({ op: 'relu', options: [inplace], repr: printing() }),
-  ReLU6: elementwise({ op: 'hardtanh', options: [inplace], attributes: () => ({ a: 0, b: 6 }), repr: printing() }),
+  ReLU6: elementwise({
+    op: 'hardtanh',
+    options: [inplace],
+    attributes: () => ({ a: 0, b: 6 }),
+    repr: printing(),
+  }),
   LeakyReLU: elementwise({
     op: 'leaky_relu',
     options: [float('negative_slope', 0.01), inplace],
@@ -99,12 +110,12 @@ export const ACTIVATION_LAYERS = {
     ],
     attributes: (options) => {
       const [low, high] = bounds(options);
-      return { a: numberOf(low!), b: numberOf(high!) };
+      return { a: numberOf(low), b: numberOf(high) };
     },
     check: (options) => {
       const [low, high] = bounds(options);
-      if (!(numberOf(high!) <= numberOf(low!))) return [];
-      return [`max_val (${pythonRepr(high!)}) must be greater than min_val (${pythonRepr(low!)})`];
+      if (!(numberOf(high) <= numberOf(low))) return [];
+      return [`max_val (${pythonRepr(high)}) must be greater than min_val (${pythonRepr(low)})`];
     },
     repr: (options) => {
       const [min_val, max_val] = bounds(options);

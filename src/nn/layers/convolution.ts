@@ -32,8 +32,12 @@ function convolution(dims: Dims): LayerDefinition {
       },
     ],
     check: ({ in_channels, out_channels, groups, padding, stride }) => [
-      ...((in_channels as number) % (groups as number) === 0 ? [] : ['in_channels must be divisible by groups']),
-      ...((out_channels as number) % (groups as number) === 0 ? [] : ['out_channels must be divisible by groups']),
+      ...((in_channels as number) % (groups as number) === 0
+        ? []
+        : ['in_channels must be divisible by groups']),
+      ...((out_channels as number) % (groups as number) === 0
+        ? []
+        : ['out_channels must be divisible by groups']),
       ...(padding === 'same' && tupleOf(stride!, dims).some((step) => step !== 1)
         ? ["padding='same' is not supported for strided convolutions"]
         : []),

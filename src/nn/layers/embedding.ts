@@ -42,7 +42,10 @@ export const EMBEDDING_LAYERS = {
     },
     trace: ({ parameters }, x, { tracer }) =>
       tracer.apply('embedding', [x, tracer.read(parameters.get('weight'))], {}),
-    flow: ({ embedding_dim }) => ({ changes: Infinity, gives: { axis: -1, extent: embedding_dim as number } }),
+    flow: ({ embedding_dim }) => ({
+      changes: Infinity,
+      gives: { axis: -1, extent: embedding_dim as number },
+    }),
     repr: (options) => {
       const { num_embeddings, embedding_dim, norm_type } = options;
       const row = paddingRow(options);

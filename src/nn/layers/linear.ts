@@ -26,7 +26,11 @@ export const LINEAR_LAYERS = {
     parameters: ({ in_features, out_features, bias }) =>
       weightAndBias([out_features as number, in_features as number], bias === true),
     trace: ({ parameters }, x, { tracer }) =>
-      tracer.apply('linear', [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))], {}),
+      tracer.apply(
+        'linear',
+        [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))],
+        {},
+      ),
     flow: ({ in_features, out_features }) => ({
       takes: { axes: [-1], extent: in_features as number, of: 'features' },
       changes: 1,

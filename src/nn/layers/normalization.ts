@@ -12,7 +12,10 @@ export const NORMALIZATION_LAYERS = {
 };
 
 /** weight and bias, each registered as absent where it is not wanted. */
-function affineParameters(shape: Shape, { weight, bias }: { weight: boolean; bias: boolean }): ParameterDefinition[] {
+function affineParameters(
+  shape: Shape,
+  { weight, bias }: { weight: boolean; bias: boolean },
+): ParameterDefinition[] {
   return [
     { name: 'weight', kind: 'parameter', shape: weight ? shape : null, init: { name: 'ones' } },
     { name: 'bias', kind: 'parameter', shape: weight && bias ? shape : null, init: { name: 'zeros' } },
@@ -81,12 +84,19 @@ function layerNorm(): LayerDefinition {
       flag('bias', true),
     ],
     parameters: ({ normalized_shape, elementwise_affine, bias }) =>
-      affineParameters(shapeOf(normalized_shape), { weight: elementwise_affine === true, bias: bias === true }),
-    trace: ({ parameters, options }, x, { tracer }) =>
-      tracer.apply('layer_norm', [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))], {
-        normalizedShape: shapeOf(options.normalized_shape),
-        eps: numberOf(options.eps!),
+      affineParameters(shapeOf(normalized_shape), {
+        weight: elementwise_affine === true,
+        bias: bias === true,
       }),
+    trace: ({ parameters, options }, x, { tracer }) =>
+      tracer.apply(
+        'layer_norm',
+        [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))],
+        {
+          normalizedShape: shapeOf(options.normalized_shape),
+          eps: numberOf(options.eps!),
+        },
+      ),
     flow: ({ normalized_shape }) => ({
       takes: { axes: [-1], extent: shapeOf(normalized_shape).at(-1)!, of: 'features' },
       changes: 0,

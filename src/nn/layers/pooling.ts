@@ -27,7 +27,12 @@ function window(dims: Dims): [OptionDefinition, OptionDefinition, OptionDefiniti
 
 function geometry({ kernel_size, stride, padding }: Options, dims: Dims) {
   const kernel = pairOf(kernel_size!, dims, 1);
-  return { dims, kernel, stride: pairOf(stride ?? kernel_size!, dims, 1), padding: pairOf(padding!, dims, 0) };
+  return {
+    dims,
+    kernel,
+    stride: pairOf(stride ?? kernel_size!, dims, 1),
+    padding: pairOf(padding!, dims, 0),
+  };
 }
 
 function maxPool(dims: Dims): LayerDefinition {
@@ -79,7 +84,9 @@ function averagePool(dims: Dims): LayerDefinition {
 function adaptiveAveragePool(dims: Dims): LayerDefinition {
   const lengths = { minimum: dims, maximum: dims };
   return {
-    options: [{ name: 'output_size', kind: 'ints', lengths, minimum: 1, nullable: true, nullableItems: true }],
+    options: [
+      { name: 'output_size', kind: 'ints', lengths, minimum: 1, nullable: true, nullableItems: true },
+    ],
     trace: ({ options }, x, { tracer }) => {
       const output = tupleOf(options.output_size!, dims) as (number | null)[];
       return tracer.apply('adaptive_avg_pool', [x], {

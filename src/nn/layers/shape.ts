@@ -10,7 +10,10 @@ export const SHAPE_LAYERS = {
       { name: 'end_dim', kind: 'int', default: -1 },
     ],
     trace: ({ options }, x, { tracer }) =>
-      tracer.apply('flatten', [x], { startDim: options.start_dim as number, endDim: options.end_dim as number }),
+      tracer.apply('flatten', [x], {
+        startDim: options.start_dim as number,
+        endDim: options.end_dim as number,
+      }),
     // The last extent becomes a product of others; of a [n, c] nothing changes, but ranks are not known.
     flow: () => ({ changes: Infinity }),
     repr: ({ start_dim, end_dim }) => `start_dim=${pythonRepr(start_dim!)}, end_dim=${pythonRepr(end_dim!)}`,

@@ -3,7 +3,7 @@
 
 import { didYouMean } from '../near-miss.js';
 import { LAYERS, type LayerType } from '../layers/table.js';
-import type { Faults } from './faults.js';
+import { clipped, type Faults } from './faults.js';
 import { optionOf, type Pair, type Value } from './value.js';
 
 /** `{type, ...options, children: [{..., name?}]}` or `{shared: name}`. */
@@ -42,11 +42,6 @@ export function isLayerType(name: string): name is LayerType {
 
 export function isContainer(type: LayerType): boolean {
   return LAYERS[type].container !== undefined;
-}
-
-/** A name of the client's in a message. */
-export function clipped(name: string): string {
-  return name.length <= 60 ? name : `${name.slice(0, 60)}…`;
 }
 
 /** What to say of a name that is no layer. */
@@ -130,7 +125,7 @@ function optionEntries(type: LayerType, args: readonly Argument[], faults: Fault
     if (option === undefined) faults.add(value.at, `${name} of ${type} is ${kindOf(value)}, not a constant`);
     else if (placement === undefined) given.set(name, option);
     else if (!placement.includes(option))
-      faults.add(value.at, `${name} can only be ${placement.at(-1)} here`);
+      faults.add(value.at, `${name} can only be ${String(placement.at(-1))} here`);
   }
   return [...given];
 }

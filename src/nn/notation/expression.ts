@@ -1,11 +1,22 @@
 // Reads one Python expression of the kind networks are written in and works out its value on the way: constants,
 // arithmetic, lists, tuples, dicts, layers' constructors. No tree is kept and nothing is ever run as code.
 
-import { PythonFloat } from '../options.js';
-import { clipped, construct, isLayerType, pairsOf, unknownLayer, type Argument } from './construct.js';
-import { SyntaxFault, type Faults } from './faults.js';
+import { construct, isLayerType, unknownLayer, type Argument } from './construct.js';
+import { clipped, SyntaxFault, type Faults } from './faults.js';
+import { FUNCTIONS } from './functions.js';
 import type { Lexer, Token } from './lexer.js';
-import { arithmetic, isNumber, negate, OPERATORS, type Constant, type Pair, type Value } from './value.js';
+import {
+  arithmetic,
+  dictOf,
+  isNumber,
+  negate,
+  OPERATORS,
+  sequenceOf,
+  sizeOf,
+  type Constant,
+  type Pair,
+  type Value,
+} from './value.js';
 
 /** Brackets, signs and powers within one another: room for 64 modules, each in OrderedDict([("name", ...)]). */
 const MAX_NESTING = 64 * 4 + 16;
@@ -26,13 +37,6 @@ const PRINTED_CONSTANTS = new Map<string, Constant>([
   ['inf', Infinity],
   ['nan', NaN],
 ]);
-const INFINITIES = new Map([
-  ['inf', Infinity],
-  ['infinity', Infinity],
-  ['-inf', -Infinity],
-  ['-infinity', -Infinity],
-]);
-
 export interface Scope {
   readonly variables: ReadonlyMap<string, Value>;
   /** print(net) leaves the quotes of some strings out: `padding=same`. */
@@ -136,13 +140,13 @@ export class ExpressionReader {
     if (token.kind === 'string') return { is: 'constant', at: token.at, value: this.joined(token.value) };
     if (token.kind === 'name') return this.named(token.at, token.text);
     if (isSymbol(token, '[')) {
-      return this.nested(token.at, () => sequence(token.at, this.items(']').items));
+      return this.nested(token.at, () => sequenceOf(token.at, this.items(']').items));
     }
     if (isSymbol(token, '(')) {
       return this.nested(token.at, () => {
         const { items, commas } = this.items(')');
         const [only] = items;
-        return only !== undefined && commas === 0 ? only : sequence(token.at, items);
+        return only !== undefined && commas === 0 ? only : sequenceOf(token.at, items);
       });
     }
     if (isSymbol(token, '{')) return this.nested(token.at, () => this.dict(token.at));
@@ -222,7 +226,7 @@ export class ExpressionReader {
       if (!isSymbol(colon, ':')) throw unexpected(colon, '":" after the key');
       pairs.push({ key, value: this.expression() });
     });
-    return dict(at, pairs, { ordered: false });
+    return dictOf(at, pairs, { ordered: false });
   }
 
   private starred(): readonly Value[] {
@@ -270,53 +274,6 @@ export class ExpressionReader {
   }
 }
 
-type Call = (at: number, args: readonly Argument[]) => Value | string;
-
-const mapping =
-  (ordered: boolean): Call =>
-  (at, args) => {
-    const [first, ...rest] = args;
-    const positional = first !== undefined && first.keyword === undefined;
-    const pairs = positional ? pairsOf(first.value) : [];
-    const keywords = positional ? rest : args;
-    if (pairs === undefined || keywords.some(({ keyword }) => keyword === undefined)) {
-      if (first?.value.is === 'fault') return first.value;
-      return 'an OrderedDict is made of one list of pairs: OrderedDict([("name", module), ...])';
-    }
-    const named = keywords.map(({ at: keyAt, keyword = '', value }): Pair => {
-      return { key: { is: 'constant', at: keyAt, value: keyword }, value };
-    });
-    return dict(at, [...pairs, ...named], { ordered });
-  };
-
-const sameSequence: Call = (at, args) => {
-  const value = args[0]?.value;
-  if (args.length === 0) return sequence(at, []);
-  return args.length === 1 && (value?.is === 'sequence' || value?.is === 'fault')
-    ? value
-    : 'it takes one list';
-};
-
-const FUNCTIONS = new Map<string, Call>([
-  ['OrderedDict', mapping(true)],
-  ['collections.OrderedDict', mapping(true)],
-  ['dict', mapping(false)],
-  ['list', sameSequence],
-  ['tuple', sameSequence],
-  ['torch.Size', sameSequence],
-  [
-    'float',
-    (at, args) => {
-      const value = args.length === 1 && args[0]?.value.is === 'constant' ? args[0].value.value : undefined;
-      const text = typeof value === 'string' ? value.trim().toLowerCase() : '';
-      const float =
-        typeof value === 'number' ? value : value instanceof PythonFloat ? value.value : INFINITIES.get(text);
-      if (float === undefined) return 'float() is read of a number, "inf" and "-inf"';
-      return { is: 'constant', at, value: Number.isInteger(float) ? new PythonFloat(float) : float };
-    },
-  ],
-]);
-
 export function isSymbol(token: Token, text: string): token is Token & { kind: 'symbol' } {
   return token.kind === 'symbol' && token.text === text;
 }
@@ -334,17 +291,4 @@ function wordFor(token: Token): string {
 
 function layerName(name: string): string {
   return name.replace(/^(?:torch\.)?nn\./, '');
-}
-
-function sequence(at: number, items: readonly Value[]): Value {
-  return { is: 'sequence', at, items, size: items.reduce((size, item) => size + sizeOf(item), 1) };
-}
-
-function dict(at: number, pairs: readonly Pair[], { ordered }: { ordered: boolean }): Value {
-  const size = pairs.reduce((sum, { key, value }) => sum + sizeOf(key) + sizeOf(value), 1);
-  return { is: 'dict', at, pairs, ordered, size };
-}
-
-function sizeOf(value: Value): number {
-  return value.is === 'sequence' || value.is === 'dict' ? value.size : 1;
 }

@@ -11,6 +11,11 @@ export class SyntaxFault extends Error {
   }
 }
 
+/** A piece of the client's text in a message. */
+export function clipped(text: string): string {
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
+}
+
 /** More than anyone reads; what is beyond costs only time. */
 const MAX_FAULTS = 100;
 

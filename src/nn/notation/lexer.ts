@@ -2,7 +2,7 @@
 // Scans on demand and never looks back, so that reading is linear in the text. Line ends count only outside brackets.
 
 import { PythonFloat } from '../options.js';
-import { SyntaxFault } from './faults.js';
+import { clipped, SyntaxFault } from './faults.js';
 
 export type Token =
   | { readonly kind: 'name'; readonly at: number; readonly text: string }
@@ -52,7 +52,7 @@ export class Lexer {
   /** The next token, or the one after it, without taking it. */
   peek(distance: 0 | 1 = 0): Token {
     while (this.ahead.length <= distance) this.ahead.push(this.scan());
-    return this.ahead[distance] as Token;
+    return this.ahead[distance]!;
   }
 
   take(): Token {
@@ -104,12 +104,12 @@ export class Lexer {
     const text = radix ?? this.match(DECIMAL);
     if (text === undefined) return undefined;
     const trailing = this.match(NAME);
-    if (trailing !== undefined) throw new SyntaxFault(at, `${text}${trailing} is not a number`);
+    if (trailing !== undefined) throw new SyntaxFault(at, `${clipped(text + trailing)} is not a number`);
     const value = Number(text.replaceAll('_', ''));
     if (radix === undefined && /[.eE]/.test(text))
       return Number.isInteger(value) ? new PythonFloat(value) : value;
     if (radix === undefined && /^0[0_]*[1-9]/.test(text)) {
-      throw new SyntaxFault(at, `${text}: an integer does not begin with zeros`);
+      throw new SyntaxFault(at, `${clipped(text)}: an integer does not begin with zeros`);
     }
     if (!Number.isSafeInteger(value)) throw new SyntaxFault(at, 'integers end at 2 ** 53 here');
     return value;

@@ -1,9 +1,8 @@
 // Reads what print(net) shows. Structure comes from the lines' own brackets, not from their indentation, which is often
-// lost on the way. A child's name may hold anything but a line end, brackets and colons included.
+// lost on the way.
 
 import {
   assemble,
-  clipped,
   isContainer,
   isLayerType,
   unknownLayer,
@@ -13,48 +12,28 @@ import {
   type Child,
 } from './construct.js';
 import { ExpressionReader } from './expression.js';
-import { SyntaxFault, type Faults } from './faults.js';
+import { clipped, SyntaxFault, type Faults } from './faults.js';
 import { Lexer } from './lexer.js';
 import type { NotationLimits } from './parse.js';
+import { childHead, filledLineAt, rootHead, type Head, type Line } from './print-lines.js';
 import type { Value } from './value.js';
 
-const HEAD = /(?:(\d+) x )?([A-Za-z_]\w*)\(/y;
 const RANGE = /^(\d+)-(\d+)$/;
-const CHILD_LINE = /^\([^\n]*\): (?:\d+ x )?[A-Za-z_]\w*\(/;
-const SPACES = ' \t\r\f\uFEFF';
 
 /** A module whose lines are being read. */
 interface Frame {
   readonly head: Head;
-  readonly args: Argument[];
   readonly children: Child[];
   modules: number;
 }
 
-interface Head {
-  readonly at: number;
-  /** undefined: the root's. */
-  readonly key: { readonly at: number; readonly text: string } | undefined;
-  readonly count: number | undefined;
-  readonly typeAt: number;
-  readonly type: string;
-  readonly argsAt: number;
-}
-
-interface Line {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Whether a text is print(net)'s rather than a constructor's call. */
 export function isPrinted(text: string): boolean {
-  const lines = linesOf(text);
-  const first = lines.next().value;
-  const second = lines.next().value;
+  const first = filledLineAt(text, 0);
   if (first === undefined) return false;
   const head = text.slice(first.start, first.end);
-  if (second !== undefined)
-    return /^[A-Za-z_]\w*\($/.test(head) && CHILD_LINE.test(text.slice(second.start, second.end));
+  const second = filledLineAt(text, first.to + 1);
+  if (second !== undefined) return /^[A-Za-z_]\w*\($/.test(head) && childHead(text, second) !== undefined;
   return /^[A-Za-z_]\w*\(/.test(head) && (head.match(/\w\(/g) ?? []).length === 1 && head.endsWith(')');
 }
 
@@ -79,12 +58,15 @@ export function parsePrinted(
     }
     const at = head.key?.at ?? head.at;
     if (times === 1) parent.children.push({ at, name: head.key?.text ?? '', value });
-    else
+    else {
       for (let i = 0; i < times; i++)
         parent.children.push({ at, name: String(parent.children.length), value });
+    }
   };
 
-  for (const line of linesOf(text)) {
+  for (let next = filledLineAt(text, 0); next !== undefined;) {
+    const line: Line = next;
+    next = filledLineAt(text, line.to + 1);
     const top = open.at(-1);
     if (root !== undefined) throw new SyntaxFault(line.start, 'the network has ended, but the text goes on');
     if (top !== undefined && line.end - line.start === 1 && text.charAt(line.start) === ')') {
@@ -92,24 +74,22 @@ export function parsePrinted(
       place(top.head, close(top, faults), top.modules);
       continue;
     }
-    const head = top === undefined ? headAt(text, line, line.start, undefined) : childHead(text, line);
-    if (head === undefined) {
-      if (top === undefined) throw new SyntaxFault(line.start, 'expected a layer: Type(...)');
-      if (top.children.length > 0)
-        throw new SyntaxFault(line.start, 'expected a child, "(name): Type(...)", or ")"');
-      // A container's own options stand on lines before its children.
-      top.args.push(...argumentsIn(text, line.start, line.end, faults));
-      continue;
+    const found = top === undefined ? rootHead(text, line) : childHead(text, line);
+    if (found === undefined) {
+      const expected = top === undefined ? 'a layer: Type(...)' : 'a child, "(name): Type(...)", or ")"';
+      throw new SyntaxFault(line.start, `expected ${expected}`);
     }
-    if (head.argsAt === line.end) {
-      open.push({ head, args: [], children: [], modules: 1 });
+    const { head, line: last } = found;
+    next = filledLineAt(text, last.to + 1);
+    if (head.argsAt === last.end) {
+      open.push({ head, children: [], modules: 1 });
       // Deeper levels than MAX_DEPTH are refused with the rest of what is wrong; these would only cost time.
       if (open.length > 2 * MAX_DEPTH)
         throw new SyntaxFault(line.start, `modules are nested deeper than ${MAX_DEPTH}`);
-    } else if (text.charAt(line.end - 1) === ')') {
-      place(head, leaf(head, argumentsIn(text, head.argsAt, line.end - 1, faults), faults), 1);
+    } else if (text.charAt(last.end - 1) === ')') {
+      place(head, leaf(head, argumentsIn(text, head.argsAt, last.end - 1, faults), faults), 1);
     } else {
-      throw new SyntaxFault(line.end, 'expected ")" at the end of the line');
+      throw new SyntaxFault(last.end, 'expected ")" at the end of the line');
     }
   }
   const unclosed = open.at(-1);
@@ -124,8 +104,8 @@ function leaf({ type, typeAt }: Head, args: readonly Argument[], faults: Faults)
   return { is: 'fault', at: typeAt };
 }
 
-function close({ head: { type, typeAt }, args, children }: Frame, faults: Faults): Value {
-  if (isLayerType(type) && isContainer(type)) return assemble(type, typeAt, args, children, faults);
+function close({ head: { type, typeAt }, children }: Frame, faults: Faults): Value {
+  if (isLayerType(type) && isContainer(type)) return assemble(type, typeAt, [], children, faults);
   faults.add(
     typeAt,
     isLayerType(type)
@@ -158,40 +138,4 @@ function argumentsIn(text: string, start: number, end: number, faults: Faults): 
     bareWords: true,
   });
   return reader.arguments(undefined);
-}
-
-/** `(key): Type(`: the last `): ` that a head follows, for a key may hold one as well. */
-function childHead(text: string, line: Line): Head | undefined {
-  const lineText = text.slice(line.start, line.end);
-  if (!lineText.startsWith('(')) return undefined;
-  for (let split = lineText.length; (split = lineText.lastIndexOf('): ', split - 1)) > 0;) {
-    const key = { at: line.start + 1, text: lineText.slice(1, split) };
-    const head = headAt(text, line, line.start + split + 3, key);
-    if (head !== undefined) return head;
-  }
-  return undefined;
-}
-
-function headAt(text: string, line: Line, at: number, key: Head['key']): Head | undefined {
-  HEAD.lastIndex = at;
-  const found = HEAD.exec(text);
-  if (found === null || HEAD.lastIndex > line.end) return undefined;
-  const type = found[2] ?? '';
-  const argsAt = at + found[0].length;
-  const count = found[1] === undefined ? undefined : Number(found[1]);
-  return { at, key, count, typeAt: argsAt - 1 - type.length, type, argsAt };
-}
-
-/** Lines that hold something, without the space around them. */
-function* linesOf(text: string): Generator<Line, undefined> {
-  for (let start = 0; start <= text.length;) {
-    const found = text.indexOf('\n', start);
-    let end = found === -1 ? text.length : found;
-    const next = end + 1;
-    while (start < end && SPACES.includes(text.charAt(start))) start++;
-    while (end > start && SPACES.includes(text.charAt(end - 1))) end--;
-    if (end > start) yield { start, end };
-    start = next;
-  }
-  return undefined;
 }

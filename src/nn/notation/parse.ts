@@ -3,9 +3,9 @@
 // same module wherever the name stands.
 
 import type { Fault } from '../../errors.js';
-import { clipped, type ArchitectureNode } from './construct.js';
+import type { ArchitectureNode } from './construct.js';
 import { ExpressionReader, isSymbol, unexpected } from './expression.js';
-import { Faults, SyntaxFault } from './faults.js';
+import { clipped, Faults, SyntaxFault } from './faults.js';
 import { Lexer } from './lexer.js';
 import { isPrinted, parsePrinted } from './parse-print.js';
 import type { Value } from './value.js';
@@ -115,7 +115,7 @@ function rootOf(
   let root = value.node;
   if (isReference(root)) {
     // `net = ...` and then `net`: made last, so nothing else can hold it.
-    const name = root['shared'] as string;
+    const name = root.shared as string;
     const made = shared.get(name);
     if (made === undefined || [...shared.keys()].at(-1) !== name) {
       faults.add(value.at, 'the network is made before other modules; make it on the last line');

@@ -4,6 +4,7 @@ import { LAYERS } from '../layers/table.js';
 import type { Module } from '../module.js';
 
 /** What Python's str.strip() takes for space. */
+// eslint-disable-next-line no-control-regex -- four of them are space to Python
 const BLANK = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
 
 /** `print(module)`, without its line end. A module prints once for each place it stands at. */

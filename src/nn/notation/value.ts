@@ -28,6 +28,19 @@ export interface Pair {
   readonly value: Value;
 }
 
+export function sequenceOf(at: number, items: readonly Value[]): Value {
+  return { is: 'sequence', at, items, size: items.reduce((size, item) => size + sizeOf(item), 1) };
+}
+
+export function dictOf(at: number, pairs: readonly Pair[], { ordered }: { ordered: boolean }): Value {
+  const size = pairs.reduce((sum, { key, value }) => sum + sizeOf(key) + sizeOf(value), 1);
+  return { is: 'dict', at, pairs, ordered, size };
+}
+
+export function sizeOf(value: Value): number {
+  return value.is === 'sequence' || value.is === 'dict' ? value.size : 1;
+}
+
 /** An OptionValue, or undefined when a module or a dict is in it. */
 export function optionOf(value: Value): OptionValue | undefined {
   if (value.is === 'constant') return value.value;
