@@ -78,7 +78,9 @@ describe('a socket', () => {
       {
         revision: 3,
         kind: 'init',
-        parameters: [{ path: '2.bias', index: null, value: { shape: [1], data: [0.5] } }],
+        parameters: [
+          { path: '2.bias', index: null, value: { shape: [4], data: [0.1, -0, 'NaN', '-Infinity'] } },
+        ],
       },
     ]);
     client.send({ type: 'unsubscribe', id: 'a' });

@@ -1,0 +1,52 @@
+// The whole server on a free port, with real workers, in this process.
+
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from '#src/app.js';
+import { readConfig } from '#src/config.js';
+import { startEngine, type Engine, type EngineOptions } from './models/engine.js';
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body of a JSON answer. */
+  readonly body: unknown;
+}
+
+export interface TestServer {
+  readonly url: string;
+  readonly app: FastifyInstance;
+  readonly engine: Engine;
+  request(method: string, path: string, body?: unknown): Promise<TestAnswer>;
+  stop(): Promise<void>;
+}
+
+export interface TestServerOptions extends EngineOptions {
+  /** WEIGHTROOM_* variables. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const engine = await startEngine({ workers: 2, ...options });
+  const config = readConfig({ ...options.env });
+  const app = await buildApp({ ...engine, config, maddFused: true });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  return {
+    url,
+    app,
+    engine,
+    async request(method, path, body) {
+      const payload = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const answer = await fetch(url + path, { method, ...payload });
+      const text = await answer.text();
+      const json = answer.headers.get('content-type')?.includes('json') && text !== '';
+      return { status: answer.status, headers: answer.headers, text, body: json ? (JSON.parse(text) as unknown) : undefined };
+    },
+    async stop() {
+      await app.close();
+      await engine.stop();
+    },
+  };
+}
