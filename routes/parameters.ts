@@ -91,10 +91,13 @@ const patchProblems = problems(
   'PARAMETER_NOT_FOUND',
   'QUOTA_EXCEEDED',
   'INVALID_REQUEST',
+  'INDEX_INVALID',
+  'INDEX_OUT_OF_RANGE',
   'PATCH_INVALID',
   'EXPRESSION_INVALID',
   'PARAMETER_SHAPE',
   'TENSOR_INVALID',
+  'VALUE_INVALID',
 );
 
 export function parameterRoutes(app: App, models: Registry): void {

@@ -140,7 +140,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 export function describeSettings(): string {
   return NAMES.map((name) => {
     const [, fallback, meaning] = SETTINGS[name];
-    return `  ${variableOf(name).padEnd(38)} ${meaning}${fallback === '' ? '' : ` (default: ${fallback})`}`;
+    return `  ${variableOf(name).padEnd(40)} ${meaning}${fallback === '' ? '' : ` (default: ${fallback})`}`;
   }).join('\n');
 }
 

@@ -65,15 +65,18 @@ async function serve(config: Config): Promise<void> {
     await pool.close(config.closeTimeoutMs);
   });
   await pool.ready();
-  const address = await app.listen({
+  const summary = [
+    `${pool.size} workers`,
+    `${memory.limitBytes} bytes of memory`,
+    maddFused
+      ? 'fused madd'
+      : 'madd rounds twice: outputs differ in their last bits from those of other machines',
+  ].join(', ');
+  await app.listen({
     port: config.port,
     host: config.host,
-    listenTextResolver: () => 'listening',
+    listenTextResolver: (address) => `weightroom ${VERSION} serves at ${address} (${summary})`,
   });
-  logger.info(
-    { address, version: VERSION, workers: pool.size, memoryLimitBytes: memory.limitBytes, maddFused },
-    `weightroom serves at ${address}`,
-  );
 }
 
 /** The first signal lets requests end, the second does not. */

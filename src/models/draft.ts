@@ -5,6 +5,7 @@ import { Generator } from '../random/generator.js';
 import type { InitSpec } from '../nn/init/spec.js';
 import type { Parameter } from '../nn/module.js';
 import { QuotaError, type Region, type SharedMemory } from '../runtime/memory.js';
+import type { Dispatcher } from '../runtime/dispatcher.js';
 import type { Pool } from '../runtime/pool.js';
 import type { EditStep, Placed } from '../runtime/protocol.js';
 import { inspectTensor, writeTensor, type Inspected } from '../tensor/json.js';
@@ -15,6 +16,7 @@ import type { Tensors } from './tensors.js';
 export interface Workplace {
   readonly memory: SharedMemory;
   readonly pool: Pool;
+  readonly dispatcher: Dispatcher;
   /** All of a model stands in one segment; undefined: the draft's first region chooses. */
   segment: number | undefined;
 }
@@ -45,7 +47,8 @@ export class Draft {
   /** A new region for a storage, its contents yet to be written; the same one when asked again. */
   replace(parameter: Parameter): Placed {
     let region = this.regions.get(parameter);
-    if (!region) this.regions.set(parameter, (region = this.allocate(byteLength(parameter.shape, parameter.dtype))));
+    if (!region)
+      this.regions.set(parameter, (region = this.allocate(byteLength(parameter.shape, parameter.dtype))));
     return { address: region.address, shape: parameter.shape, dtype: parameter.dtype };
   }
 

@@ -58,7 +58,8 @@ export function putModule(path: string, architecture: unknown): Preparation {
 export function removeModule(path: string): Preparation {
   return (state) => {
     const edited = withoutModule(state.structure.root, path);
-    if (!('root' in edited)) throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], [{ path, message: edited.fault }]);
+    if (!('root' in edited))
+      throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], [{ path, message: edited.fault }]);
     return { kind: 'remove_module', touched: new Map(), root: edited.root };
   };
 }
@@ -70,7 +71,8 @@ export function tie(paths: readonly string[]): Preparation {
     const faults: Fault[] = [];
     others.forEach(({ path, parameter }, i) => {
       const same = sameShape(parameter.shape, first.parameter.shape);
-      if (same && parameter.kind === first.parameter.kind && parameter.dtype === first.parameter.dtype) return;
+      if (same && parameter.kind === first.parameter.kind && parameter.dtype === first.parameter.dtype)
+        return;
       const shape = (place: Place): string => `${quoted(place.path)} is a ${describe(place.parameter)}`;
       faults.push({ path: `paths[${i + 1}]`, message: `${shape({ path, parameter })}, ${shape(first)}` });
     });
@@ -133,7 +135,8 @@ function assignParameter(root: Module, path: string, parameter: Parameter): Modu
     const children = new Map([...module.children].map(([key, child]) => [key, visit(child)]));
     const parameters = new Map(module.parameters);
     if (module === owner) parameters.set(name, parameter);
-    const changed = module === owner || [...children].some(([key, child]) => child !== module.children.get(key));
+    const changed =
+      module === owner || [...children].some(([key, child]) => child !== module.children.get(key));
     const result = changed ? { ...module, parameters, children } : module;
     rebuilt.set(module, result);
     return result;

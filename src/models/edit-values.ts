@@ -22,7 +22,10 @@ export interface ParameterEdit {
 }
 
 /** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */
-export function patch(edits: ReadonlyMap<string, ParameterEdit>, where: (path: string) => string): Preparation {
+export function patch(
+  edits: ReadonlyMap<string, ParameterEdit>,
+  where: (path: string) => string,
+): Preparation {
   return (state, draft) => {
     const touched = new Map<Parameter, string | null>();
     const requiresGrad = new Map<Parameter, boolean>();
@@ -40,7 +43,10 @@ export function patch(edits: ReadonlyMap<string, ParameterEdit>, where: (path: s
       });
       if (edit.requires_grad !== undefined) {
         if (parameter.kind === 'buffer' || parameter.dtype !== 'float32') {
-          faults.push({ path: `${where(path)}requires_grad`, message: `${quoted(path)} is a buffer: it has no gradient` });
+          faults.push({
+            path: `${where(path)}requires_grad`,
+            message: `${quoted(path)} is a buffer: it has no gradient`,
+          });
         } else if (edit.requires_grad !== state.tensors.get(parameter).requiresGrad) {
           requiresGrad.set(parameter, edit.requires_grad);
         }
@@ -64,11 +70,16 @@ function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): Pl
   const { value, ...rest } = op;
   if (rest.expression !== undefined) {
     const wrong = checkExpression(rest.expression);
-    if (wrong !== undefined) throw new ApiError('EXPRESSION_INVALID', [], [{ path: `${at}.expression`, message: wrong }]);
+    if (wrong !== undefined)
+      throw new ApiError('EXPRESSION_INVALID', [], [{ path: `${at}.expression`, message: wrong }]);
   }
   if (rest.index !== undefined) viewOf(parameter.shape, rest.index, `${at}.index`);
   if (value === undefined || typeof value === 'number') {
-    const found = checkPatchOp(parameter.shape, { ...rest, ...(value !== undefined && { value }) }, parameter.dtype);
+    const found = checkPatchOp(
+      parameter.shape,
+      { ...rest, ...(value !== undefined && { value }) },
+      parameter.dtype,
+    );
     return report(found, at, faults) ? { ...rest, ...(value !== undefined && { value }) } : undefined;
   }
   const { shape } = inspect(value, `${at}.value`);
@@ -109,7 +120,10 @@ export function init(request: InitRequest): Preparation {
         if (Object.hasOwn(LAYERS, name)) return;
         const near = nearest(name, Object.keys(LAYERS));
         const hint = near === undefined ? '' : `; did you mean ${near}?`;
-        faults.push({ path: `rules[${i}].types[${j}]`, message: `unknown layer type ${quoted(type)}${hint}` });
+        faults.push({
+          path: `rules[${i}].types[${j}]`,
+          message: `unknown layer type ${quoted(type)}${hint}`,
+        });
       });
     });
     const touched = new Map<Parameter, null>();
@@ -121,11 +135,13 @@ export function init(request: InitRequest): Preparation {
         for (const [name, parameter] of module.parameters) {
           const chosen = rule.parameters ? rule.parameters.includes(name) : parameter?.kind === 'parameter';
           if (!parameter || !chosen) continue;
-          const own = rule.init.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
+          const own =
+            rule.init.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
           const spec = own ? withThen(own.init, rule.init) : rule.init;
           const integer = parameter.dtype !== 'float32' && !['default', 'zeros'].includes(rule.init.name);
           const wrong = integer ? `${rule.init.name} fills float32 only` : checkInit(spec, parameter.shape);
-          if (wrong !== undefined) faults.push({ path: `rules[${i}].init`, message: `${joinPath(path, name)}: ${wrong}` });
+          if (wrong !== undefined)
+            faults.push({ path: `rules[${i}].init`, message: `${joinPath(path, name)}: ${wrong}` });
           tasks.push(() => draft.init(draft.replace(parameter), spec, own?.zeroRow));
           touched.set(parameter, null);
         }
@@ -161,7 +177,8 @@ export function load(request: LoadRequest): Preparation {
     const unexpected = [...request.state.keys()].filter((name) => !own.has(name));
     const faults: Fault[] = [];
     if (request.strict) {
-      for (const name of unexpected) faults.push({ path: `state_dict.${name}`, message: `unexpected key ${quoted(name)}` });
+      for (const name of unexpected)
+        faults.push({ path: `state_dict.${name}`, message: `unexpected key ${quoted(name)}` });
       for (const name of missing) faults.push({ path: 'state_dict', message: `missing key ${quoted(name)}` });
     }
     const given = [...request.state].filter(([name]) => own.has(name));
@@ -183,7 +200,11 @@ export function load(request: LoadRequest): Preparation {
     const twice: { names: [string, string]; pair: { a: number; b: number; bytes: number } }[] = [];
     for (const [name, value] of given) {
       const parameter = own.get(name)!;
-      const staged = draft.stage(value, { shape: parameter.shape, dtype: parameter.dtype, path: `state_dict.${name}` });
+      const staged = draft.stage(value, {
+        shape: parameter.shape,
+        dtype: parameter.dtype,
+        path: `state_dict.${name}`,
+      });
       const before = first.get(parameter);
       if (before) {
         const bytes = byteLength(parameter.shape, parameter.dtype);

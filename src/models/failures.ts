@@ -14,7 +14,11 @@ export function explain(error: unknown): unknown {
   if (error instanceof ValueError) return new ApiError('VALUE_INVALID', [error.message]);
   if (error instanceof TensorError) return new ApiError('TENSOR_INVALID', [], error.faults);
   if (error instanceof ShapeError) {
-    return new ApiError('SHAPE_MISMATCH', [error.message], error.path === undefined ? undefined : [{ path: error.path, message: error.message }]);
+    return new ApiError(
+      'SHAPE_MISMATCH',
+      [error.message],
+      error.path === undefined ? undefined : [{ path: error.path, message: error.message }],
+    );
   }
   return error;
 }

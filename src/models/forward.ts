@@ -1,4 +1,4 @@
-// One forward: decode the input into memory, run the module's plan on a worker, read the output.
+// One forward: decode the input into memory, run the module's plan, read the output.
 
 import { address } from '../graph/plan.js';
 import type { Parameter } from '../nn/module.js';
@@ -19,18 +19,21 @@ export interface ForwardRequest {
 export async function forward(
   state: ModelState,
   request: ForwardRequest,
-  { memory, pool, plans, segment }: Workplace & { readonly plans: Plans },
+  { memory, dispatcher, plans, segment }: Workplace & { readonly plans: Plans },
 ): Promise<{ outputs: TensorValue }> {
   const { module, path } = moduleAt(state, request.module);
   const { shape, dtype } = inspect(request.inputs, 'inputs');
   byteLength(shape, dtype ?? 'float32');
-  const { id, plan, stored } = plans.find(module, path, { shape, dtype: dtype === 'int32' ? 'int64' : dtype });
+  const { id, plan, stored } = plans.find(module, path, {
+    shape,
+    dtype: dtype === 'int32' ? 'int64' : dtype,
+  });
   const arena = memory.allocate(plan.arenaBytes, segment);
   try {
     writeTensor(request.inputs, memory.tensor(arena, plan.input.shape, plan.input.dtype).data, 'inputs');
     const bindings = stored.map((parameter) => state.tensors.get(parameter as Parameter).region.address);
     const call = { plan: id, segment: arena.segment, arena: arena.address, bindings };
-    await pool.call('forward', call, plan);
+    await dispatcher.forward(plan, call);
     const offset = address(plan.result, arena.address, bindings) - arena.address;
     const { data } = memory.tensor(arena, plan.output.shape, plan.output.dtype, offset);
     // The arena is free again before the answer is encoded, so the output is copied out of it.

@@ -8,7 +8,14 @@ import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
 import { ChangeLog, type ChangeKind } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
-import { init, load, patch, type ClientPatchOp, type InitRequest, type ParameterEdit } from './edit-values.js';
+import {
+  init,
+  load,
+  patch,
+  type ClientPatchOp,
+  type InitRequest,
+  type ParameterEdit,
+} from './edit-values.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
@@ -131,7 +138,11 @@ export class Model implements ModelState {
   loadStateDict(request: { module: string; strict: boolean; state: unknown }): Promise<Body> {
     const { state } = request;
     if (typeof state !== 'object' || state === null || Array.isArray(state)) {
-      throw new ApiError('INVALID_REQUEST', [], [{ path: 'state_dict', message: 'must be an object of tensors by name' }]);
+      throw new ApiError(
+        'INVALID_REQUEST',
+        [],
+        [{ path: 'state_dict', message: 'must be an object of tensors by name' }],
+      );
     }
     return this.change(load({ ...request, state: new Map(Object.entries(state)) }));
   }
@@ -183,10 +194,15 @@ export class Model implements ModelState {
   /** From here to the end nothing waits: readers see all of the change or nothing. */
   private commit(outcome: Outcome, draft: Draft): void {
     const { touched, requiresGrad, root, kind } = outcome;
-    if (touched.size === 0 && !root && !requiresGrad?.size && draft.regions.size === 0 && kind !== 'build') return;
+    if (touched.size === 0 && !root && !requiresGrad?.size && draft.regions.size === 0 && kind !== 'build')
+      return;
     const revision = this.revision + 1;
     for (const [parameter, region] of draft.regions) {
-      this.tensors.set(parameter, { region, lastChanged: revision, requiresGrad: this.gradOf(parameter, requiresGrad) });
+      this.tensors.set(parameter, {
+        region,
+        lastChanged: revision,
+        requiresGrad: this.gradOf(parameter, requiresGrad),
+      });
     }
     for (const [parameter, value] of requiresGrad ?? []) {
       this.tensors.set(parameter, { ...this.tensors.get(parameter), requiresGrad: value });
@@ -202,21 +218,30 @@ export class Model implements ModelState {
       if (kind !== 'build') this.architecture = describeArchitecture(root);
     }
     this.revision = revision;
-    this.append(kind, new Map([...touched, ...[...(requiresGrad?.keys() ?? [])].map((p) => [p, null] as const)]));
+    this.append(
+      kind,
+      new Map([...touched, ...[...(requiresGrad?.keys() ?? [])].map((p) => [p, null] as const)]),
+    );
   }
 
   private append(kind: ChangeKind, touched: ReadonlyMap<Parameter, string | null>): void {
     const { memory, pool } = this.workplace;
     const parameters = [...touched].map(([parameter, index]) => {
       const { shape, dtype } = parameter;
-      const snapshot = new RegionSnapshot(memory, pool, { region: this.tensors.get(parameter).region, shape, dtype });
+      const snapshot = new RegionSnapshot(memory, pool, {
+        region: this.tensors.get(parameter).region,
+        shape,
+        dtype,
+      });
       return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
     });
     this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), parameters });
   }
 
   private gradOf(parameter: Parameter, changed: ReadonlyMap<Parameter, boolean> | undefined): boolean {
-    return changed?.get(parameter) ?? this.tensors.find(parameter)?.requiresGrad ?? parameter.kind === 'parameter';
+    return (
+      changed?.get(parameter) ?? this.tensors.find(parameter)?.requiresGrad ?? parameter.kind === 'parameter'
+    );
   }
 
   private answer(outcome: Outcome | undefined): Body {

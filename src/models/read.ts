@@ -48,7 +48,11 @@ export function module(state: ModelState, path: string) {
   return describeModule(state, found.module, found.path);
 }
 
-function describeModule(state: ModelState, { type, options, parameters: own, children }: Module, path: string) {
+function describeModule(
+  state: ModelState,
+  { type, options, parameters: own, children }: Module,
+  path: string,
+) {
   const present = [...own].filter((entry): entry is [string, Parameter] => entry[1] !== null);
   return {
     path,

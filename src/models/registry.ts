@@ -3,6 +3,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
 import type { Kernels } from '../graph/kernels.js';
+import { Dispatcher } from '../runtime/dispatcher.js';
 import { bindKernels, kernelModule } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
@@ -22,6 +23,8 @@ export interface RegistryOptions {
   readonly pool: Pool;
   readonly memory: SharedMemory;
   readonly limits: RegistryLimits;
+  /** Plans of more floating-point operations run on workers; see Dispatcher. */
+  readonly inlineFlops?: number;
 }
 
 /** Nested deeper than this, a tree is refused: walks are recursive. */
@@ -41,12 +44,17 @@ export class Registry implements Directory {
   private readonly added = new Set<(model: Model) => void>();
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
-  /** To size plans; they run on workers. */
+  private readonly dispatcher: Dispatcher;
+  /** To size plans. */
   private readonly kernels: Kernels;
 
   constructor(options: RegistryOptions) {
     this.options = options;
-    this.kernels = bindKernels(kernelModule(), new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }));
+    this.kernels = bindKernels(
+      kernelModule(),
+      new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }),
+    );
+    this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
     options.memory.reclaim = () => this.reclaim();
   }
 
@@ -71,7 +79,7 @@ export class Registry implements Directory {
         seed,
         architecture,
         epoch: randomUUID(),
-        workplace: { pool, memory, segment: undefined },
+        workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
         kernels: this.kernels,
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },

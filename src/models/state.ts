@@ -31,12 +31,16 @@ export interface Outcome {
 }
 
 /** Prepares a change: checks it against the state, and fills the draft. Throws ApiError; undefined: there is nothing to do. */
-export type Preparation = (state: ModelState, draft: Draft) => Outcome | undefined | Promise<Outcome | undefined>;
+export type Preparation = (
+  state: ModelState,
+  draft: Draft,
+) => Outcome | undefined | Promise<Outcome | undefined>;
 
 /** The module at a path; throws MODULE_NOT_FOUND. */
 export function moduleAt(state: ModelState, path: string): { path: string; module: Module } {
   const found = findModule(state.structure.root, path);
-  if (!('module' in found)) throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
+  if (!('module' in found))
+    throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
   return found;
 }
 
@@ -54,8 +58,10 @@ export function viewOf(shape: Shape, index: string, at: string): View {
   try {
     return resolveIndex(parseIndex(index), shape);
   } catch (error) {
-    if (error instanceof IndexSyntaxError) throw new ApiError('INDEX_INVALID', [], [{ path: at, message: error.message }]);
-    if (error instanceof IndexRangeError) throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: at, message: error.message }]);
+    if (error instanceof IndexSyntaxError)
+      throw new ApiError('INDEX_INVALID', [], [{ path: at, message: error.message }]);
+    if (error instanceof IndexRangeError)
+      throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: at, message: error.message }]);
     throw error;
   }
 }

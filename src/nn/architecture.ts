@@ -24,6 +24,9 @@ export interface ReadArchitecture {
   readonly drawn: readonly DefaultInit[];
 }
 
+/** More than any constructor has arguments, and few enough to suggest something for each. */
+const MAX_FIELDS = 200;
+
 /** Keys of a node that are no options. */
 const STRUCTURE = ['type', 'name', 'children', 'tie'] as const;
 /** Keys that stand in place of a type. */
@@ -66,6 +69,7 @@ class Reader {
   /** Paths that have no module because of a fault already reported. */
   private readonly failed = new Set<string>();
   private constructed = 0;
+  /** Nothing more is read: no room for modules, or none for faults. */
   private exhausted = false;
 
   constructor(limits: TreeLimits) {
@@ -105,6 +109,7 @@ class Reader {
     // A block that is used twice has its faults once.
     if (!this.reported.has(id)) this.faults.push(fault);
     this.reported.add(id);
+    this.exhausted ||= this.faults.length >= MAX_FAULTS;
     return undefined;
   }
 
@@ -113,7 +118,11 @@ class Reader {
   }
 
   private node(json: unknown, at: string): Node | undefined {
-    if (isObject(json)) return new Map(Object.entries(json));
+    if (isObject(json)) {
+      const entries = Object.entries(json);
+      if (entries.length <= MAX_FIELDS) return new Map(entries);
+      return this.fault(at, `has ${entries.length} fields: no module takes as many`);
+    }
     return this.fault(at, `must be an object with a type, got ${shown(json)}`);
   }
 
@@ -143,6 +152,7 @@ class Reader {
     }
     for (const name of node.keys()) {
       if (name === 'name' || name === kind) continue;
+      if (this.exhausted) break;
       const message = `does not go with ${kind}: it belongs where the module is made`;
       this.fault(`${place.at}${pathKey(name)}`, message);
     }
@@ -254,9 +264,9 @@ class Reader {
       );
     }
     if (given !== undefined) return this.fault(`${at}.type`, `must be a string, got ${shown(given)}`);
-    const near = [...node.keys()].find((name) => nearest(name, ['type', ...PLACEMENTS]) !== undefined);
-    if (near !== undefined)
-      this.fault(`${at}${pathKey(near)}`, `unknown field${didYouMean(near, ['type', ...PLACEMENTS])}`);
+    const wanted = ['type', ...PLACEMENTS];
+    const near = [...node.keys()].slice(0, MAX_FAULTS).find((name) => nearest(name, wanted) !== undefined);
+    if (near !== undefined) this.fault(`${at}${pathKey(near)}`, `unknown field${didYouMean(near, wanted)}`);
     return this.fault(at, 'needs a type (or block, shared, ref)');
   }
 
@@ -275,21 +285,18 @@ class Reader {
 
   private children(json: unknown, module: Module, place: Place): void {
     const at = `${place.at}.children`;
+    if (Array.isArray(json) && json.length > this.limits.maxModules) {
+      this.fault(at, excess({ places: json.length, depth: place.depth }, this.limits)!);
+      return;
+    }
     this.open.add(module);
     let places = 1;
-    for (const { name, at: childAt, json: child } of listChildren(json, module.type, at, (path, message) =>
-      this.fault(path, message),
-    )) {
+    const report = (path: string, message: string): void => this.fault(path, message);
+    for (const { name, at: childAt, json: child } of listChildren(json, module.type, at, report)) {
       if (this.exhausted) break;
       const path = place.path === undefined ? undefined : joinPath(place.path, name);
       const attach = (made: Module): void => void module.children.set(name, made);
-      const made = this.module(child, {
-        at: childAt,
-        path,
-        depth: place.depth + 1,
-        blocks: place.blocks,
-        attach,
-      });
+      const made = this.module(child, { ...place, at: childAt, path, depth: place.depth + 1, attach });
       places += made ? this.sizes.of(made).places : 1;
       const wrong = excess({ places, depth: place.depth }, this.limits);
       if (wrong === undefined) continue;
@@ -305,6 +312,7 @@ class Reader {
     if (!isObject(json))
       return this.fault(at, `must be an object of parameters' paths by name, got ${shown(json)}`);
     for (const [name, path] of Object.entries(json)) {
+      if (this.exhausted) break;
       const tieAt = `${at}${pathKey(name)}`;
       const own = module.parameters.get(name);
       if (!own) {

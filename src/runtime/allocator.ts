@@ -71,10 +71,12 @@ export class Allocator {
     const first = sizeClass(need);
     let best: Hole | undefined;
     for (const hole of this.classes[first]!) {
-      if (hole.end - hole.start >= need && (!best || hole.end - hole.start < best.end - best.start)) best = hole;
+      if (hole.end - hole.start >= need && (!best || hole.end - hole.start < best.end - best.start))
+        best = hole;
       if (best && best.end - best.start === need) return best;
     }
-    for (let i = first + 1; !best && i < this.classes.length; i++) best = this.classes[i]!.values().next().value;
+    for (let i = first + 1; !best && i < this.classes.length; i++)
+      best = this.classes[i]!.values().next().value;
     return best;
   }
 

@@ -9,7 +9,10 @@ import { viewAt } from './memory-view.js';
 import type { EditStep, Placed } from './protocol.js';
 
 type Editors = {
-  readonly [K in EditStep['kind']]: (step: Extract<EditStep, { kind: K }>, memory: WebAssembly.Memory) => void;
+  readonly [K in EditStep['kind']]: (
+    step: Extract<EditStep, { kind: K }>,
+    memory: WebAssembly.Memory,
+  ) => void;
 };
 
 const bytesAt = (memory: WebAssembly.Memory, address: number, bytes: number): Uint8Array =>
@@ -42,5 +45,6 @@ export const EDITORS: Editors = {
 
 /** Does the steps in order. */
 export function edit(steps: readonly EditStep[], memory: WebAssembly.Memory): void {
-  for (const step of steps) (EDITORS[step.kind] as (step: EditStep, memory: WebAssembly.Memory) => void)(step, memory);
+  for (const step of steps)
+    (EDITORS[step.kind] as (step: EditStep, memory: WebAssembly.Memory) => void)(step, memory);
 }

@@ -91,7 +91,8 @@ export class Pool {
 
   /** Workers drop the plan. */
   forget(plan: PlanId): void {
-    for (const member of this.members) if (member.plans.delete(plan)) member.worker.postMessage({ notice: 'forget', plan });
+    for (const member of this.members)
+      if (member.plans.delete(plan)) member.worker.postMessage({ notice: 'forget', plan });
   }
 
   /** Lets the calls in progress end, for at most `graceMs`, then stops the workers. */
@@ -129,7 +130,12 @@ export class Pool {
       const job = member.sent.shift()!;
       member.since = performance.now();
       if ('result' in message) job.resolve(message.result as never);
-      else job.reject(message.failure.kind === 'value' ? new ValueError(message.failure.message) : new Error(message.failure.message));
+      else
+        job.reject(
+          message.failure.kind === 'value'
+            ? new ValueError(message.failure.message)
+            : new Error(message.failure.message),
+        );
     }
     this.dispatch();
     if (this.onIdle && this.load.running === 0) this.onIdle();
@@ -161,7 +167,9 @@ export class Pool {
   private lose(member: Member, reason: Error): void {
     this.members.delete(member);
     const [running, ...behind] = member.sent.splice(0);
-    running?.reject(this.closed ? new PoolClosedError('the pool is closed') : new WorkerLostError(reason.message));
+    running?.reject(
+      this.closed ? new PoolClosedError('the pool is closed') : new WorkerLostError(reason.message),
+    );
     if (this.closed) {
       for (const job of behind) job.reject(new PoolClosedError('the pool is closed'));
       return;

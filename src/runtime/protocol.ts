@@ -38,13 +38,18 @@ export interface Calls {
   edit: { args: { segment: number; steps: readonly EditStep[] }; result: null };
   statistics: { args: { segment: number; tensor: Placed }; result: Statistics };
   /** Which of the pairs of byte ranges hold the same bytes. */
-  same: { args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] }; result: boolean[] };
+  same: {
+    args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] };
+    result: boolean[];
+  };
 }
 
 export type CallName = keyof Calls;
 export type Handlers = { readonly [C in CallName]: (args: Calls[C]['args']) => Calls[C]['result'] };
 
-export type Request = { [C in CallName]: { readonly id: number; readonly call: C; readonly args: Calls[C]['args'] } }[CallName];
+export type Request = {
+  [C in CallName]: { readonly id: number; readonly call: C; readonly args: Calls[C]['args'] };
+}[CallName];
 
 /** Told, not asked: no answer comes. */
 export type Notice =
@@ -56,7 +61,10 @@ export type ToWorker = Request | Notice;
 export type FromWorker =
   | { readonly ready: true }
   | { readonly id: number; readonly result: Calls[CallName]['result'] }
-  | { readonly id: number; readonly failure: { readonly kind: 'value' | 'internal'; readonly message: string } };
+  | {
+      readonly id: number;
+      readonly failure: { readonly kind: 'value' | 'internal'; readonly message: string };
+    };
 
 export interface WorkerData {
   readonly kernels: WebAssembly.Module;

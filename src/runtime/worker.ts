@@ -9,7 +9,17 @@ import { statistics } from '../tensor/statistics.js';
 import { edit } from './edit.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
-import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
+import type {
+  Calls,
+  CallName,
+  FromWorker,
+  Handlers,
+  Notice,
+  PlanId,
+  Request,
+  ToWorker,
+  WorkerData,
+} from './protocol.js';
 
 const port = parentPort!;
 const { kernels: kernelModule, memories } = workerData as WorkerData;
@@ -33,7 +43,8 @@ const handlers: Handlers = {
   same({ segment, pairs }) {
     const { memory } = segments[segment]!;
     return pairs.map(
-      ({ a, b, bytes }) => Buffer.compare(viewAt(memory, a, bytes, 'bool'), viewAt(memory, b, bytes, 'bool')) === 0,
+      ({ a, b, bytes }) =>
+        Buffer.compare(viewAt(memory, a, bytes, 'bool'), viewAt(memory, b, bytes, 'bool')) === 0,
     );
   },
 };

@@ -1,39 +1,10 @@
 // openapi.yaml is what the routes say it is, and says what they do.
 
-import { readFileSync } from 'node:fs';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { ERRORS } from '#src/errors.js';
 import { describeRoutes } from '#src/openapi.js';
 import { startEcho, type EchoServer } from '../routes/echo.js';
-
-interface Media {
-  schema: Record<string, unknown>;
-  examples?: Record<string, { value: unknown }>;
-}
-interface Operation {
-  operationId: string;
-  summary: string;
-  tags: string[];
-  parameters?: { name: string; in: string; required?: boolean }[];
-  requestBody?: { content: Record<string, Media> };
-  responses: Record<string, { description: string; content?: Record<string, Media> }>;
-}
-
-const text = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
-const document = parse(text) as {
-  openapi: string;
-  paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, Record<string, unknown>> };
-};
-const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({
-    path,
-    method: method.toUpperCase(),
-    ...operation,
-  })),
-);
+import { document, operations, text, validator, type Operation } from './document.js';
 
 let server: EchoServer;
 
@@ -41,15 +12,6 @@ beforeAll(async () => {
   server = await startEcho();
 });
 afterAll(() => server.stop());
-
-function validator(schema: Record<string, unknown>) {
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  ajv.addSchema({ $id: 'document', components: document.components });
-  const absolute = JSON.parse(
-    JSON.stringify(schema).replaceAll('"#/components', '"document#/components'),
-  ) as object;
-  return ajv.compile(absolute);
-}
 
 /** A request's examples, beside the schema or in it. */
 function examplesOf({ requestBody }: Operation): unknown[] {

@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly workers?: number;
   readonly limitBytes?: number;
   readonly timeoutMs?: number;
+  /** 0: every plan runs on a worker. */
+  readonly inlineFlops?: number;
   readonly limits?: Partial<RegistryLimits>;
 }
 
@@ -23,7 +25,14 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   const memory = new SharedMemory({ limitBytes });
   const pool = new Pool({ workers, memory, timeoutMs });
   await pool.ready();
-  const limits = { maxModels: 20_000, maxModules: 10_000, logEntries: 1024, logBytes: 64 * 2 ** 20, ...options.limits };
-  const registry = new Registry({ pool, memory, limits });
+  const limits = {
+    maxModels: 20_000,
+    maxModules: 10_000,
+    logEntries: 1024,
+    logBytes: 64 * 2 ** 20,
+    ...options.limits,
+  };
+  const { inlineFlops } = options;
+  const registry = new Registry({ pool, memory, limits, ...(inlineFlops !== undefined && { inlineFlops }) });
   return { memory, pool, registry, stop: () => pool.close() };
 }

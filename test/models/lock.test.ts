@@ -26,7 +26,9 @@ describe('the read-write lock', () => {
           else readers--;
         };
         await Promise.all(
-          steps.map((step, i) => (step.exclusive ? lock.exclusive(() => work(i, step)) : lock.shared(() => work(i, step)))),
+          steps.map((step, i) =>
+            step.exclusive ? lock.exclusive(() => work(i, step)) : lock.shared(() => work(i, step)),
+          ),
         );
         expect(started).toEqual(steps.map((_, i) => i));
       }),

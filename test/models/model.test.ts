@@ -18,7 +18,7 @@ const tied = {
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await startEngine({ workers: 2 });
+  engine = await startEngine({ workers: 2, inlineFlops: 0 });
 });
 afterAll(() => engine.stop());
 
@@ -67,7 +67,9 @@ describe('a live model', () => {
 
   it('shows a change through one name of a tied parameter under all of its names', async () => {
     const model = await fresh('tied', tied);
-    const answer = await model.patch(new Map([['4.weight', { ops: [{ op: 'set', index: '0,0', value: 100 }] }]]));
+    const answer = await model.patch(
+      new Map([['4.weight', { ops: [{ op: 'set', index: '0,0', value: 100 }] }]]),
+    );
     expect(answer.parameters).toEqual([{ path: '2.weight', aliases: ['4.weight'] }]);
     expect((await values('tied', '2.weight'))[0]).toBe(100);
     expect(await values('tied', '2.weight')).toEqual(await values('tied', '4.weight'));
@@ -87,13 +89,21 @@ describe('a live model', () => {
 
   it('refuses a state with two values for one storage, naming both names', async () => {
     const model = await fresh('conflict', tied);
-    const { state_dict: state } = (await model.stateDict({ module: '' })) as { state_dict: Record<string, TensorValue> };
+    const { state_dict: state } = (await model.stateDict({ module: '' })) as {
+      state_dict: Record<string, TensorValue>;
+    };
     const lists = Object.fromEntries(
-      Object.entries(state).map(([name, { shape, data }]) => [name, { shape, data: Array.from(data, Number) }]),
+      Object.entries(state).map(([name, { shape, data }]) => [
+        name,
+        { shape, data: Array.from(data, Number) },
+      ]),
     );
     lists['4.bias']!.data[0]! += 1;
     const loading = model.loadStateDict({ module: '', strict: true, state: lists });
-    await expect(loading).rejects.toMatchObject({ code: 'TIED_VALUES_DIFFER', message: expect.stringMatching(/2\.bias.*4\.bias/) });
+    await expect(loading).rejects.toMatchObject({
+      code: 'TIED_VALUES_DIFFER',
+      message: expect.stringMatching(/2\.bias.*4\.bias/),
+    });
     lists['4.bias']!.data[0] = lists['2.bias']!.data[0]!;
     expect(await model.loadStateDict({ module: '', strict: true, state: lists })).toMatchObject({
       missing_keys: [],
@@ -133,7 +143,10 @@ describe('a live model', () => {
       ],
     });
     await nested.init(draws);
-    const single = await fresh('three', { type: 'Sequential', children: [linear(3, 3), linear(3, 3), linear(3, 3)] });
+    const single = await fresh('three', {
+      type: 'Sequential',
+      children: [linear(3, 3), linear(3, 3), linear(3, 3)],
+    });
     await single.init(draws);
     expect(await values('one-parent', '0.weight')).toEqual(await values('three', '0.weight'));
     expect(await values('one-parent', '2.weight')).toEqual(await values('three', '1.weight'));
@@ -141,21 +154,38 @@ describe('a live model', () => {
     expect(await values('two-parents', '2.weight')).toEqual(await values('three', '2.weight'));
   });
 
-  it("gives a row the same bits alone, in any batch, on any worker", async () => {
-    const model = await fresh('rows', {
-      type: 'Sequential',
-      children: [linear(19, 33), { type: 'Tanh' }, { type: 'LayerNorm', normalized_shape: [33] }, linear(33, 7), { type: 'Softmax', dim: -1 }],
+  it.each([
+    ['on any worker', 0],
+    ['alone on the main thread, in a batch on any worker', 8192],
+  ])('gives a row the same bits alone and in any batch, %s', async (_where, inlineFlops) => {
+    const workers = await startEngine({ workers: 3, inlineFlops });
+    await workers.registry.build({
+      name: 'rows',
+      seed: 0,
+      architecture: {
+        type: 'Sequential',
+        children: [
+          linear(19, 33),
+          { type: 'Tanh' },
+          { type: 'LayerNorm', normalized_shape: [33] },
+          linear(33, 7),
+          { type: 'Softmax', dim: -1 },
+        ],
+      },
     });
+    const model = workers.registry.get('rows');
     const row = fc.array(fc.float({ min: -100, max: 100, noNaN: true }), { minLength: 19, maxLength: 19 });
     await fc.assert(
       fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 40 }), async (rows) => {
-        const run = async (inputs: unknown) => ((await model.forward({ inputs, module: '' })) as { outputs: TensorValue }).outputs;
+        const run = async (inputs: unknown) =>
+          ((await model.forward({ inputs, module: '' })) as { outputs: TensorValue }).outputs;
         // More forwards at once than workers: every worker takes some.
         const [together, ...alone] = await Promise.all([run(rows), ...rows.map((one) => run([one]))]);
         expect(alone.flatMap(bits)).toEqual(bits(together!));
       }),
       { numRuns: 25 },
     );
+    await workers.stop();
   });
 
   it('runs every forward on one revision while it is being changed', async () => {
@@ -183,14 +213,25 @@ describe('a live model', () => {
 
   it('reports mismatched shapes in the words of PyTorch', async () => {
     const model = await fresh('words', mlp);
-    await expect(model.forward({ inputs: [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]], module: '' })).rejects.toMatchObject({
+    await expect(
+      model.forward({
+        inputs: [
+          [1, 2, 3, 4, 5],
+          [1, 2, 3, 4, 5],
+        ],
+        module: '',
+      }),
+    ).rejects.toMatchObject({
       code: 'SHAPE_MISMATCH',
       message: expect.stringContaining('mat1 and mat2 shapes cannot be multiplied (2x5 and 4x8)'),
     });
   });
 
   it('takes indices where the first layer wants them, and says which are out of range', async () => {
-    const model = await fresh('words2', { type: 'Sequential', children: [{ type: 'Embedding', num_embeddings: 5, embedding_dim: 3 }] });
+    const model = await fresh('words2', {
+      type: 'Sequential',
+      children: [{ type: 'Embedding', num_embeddings: 5, embedding_dim: 3 }],
+    });
     const { outputs } = (await model.forward({ inputs: [[0, 4]], module: '' })) as { outputs: TensorValue };
     expect(outputs.shape).toEqual([1, 2, 3]);
     await expect(model.forward({ inputs: [[0, 5]], module: '' })).rejects.toMatchObject({
@@ -219,11 +260,15 @@ describe('memory', () => {
     const before = memory.bytesInUse;
     for (const size of [65_536, 2 ** 31 - 1]) {
       const build = registry.build({ name: 'huge', architecture: linear(size, size) });
-      await expect(build).rejects.toMatchObject({ status: expect.toSatisfy((s: number) => s === 413 || s === 422) });
+      await expect(build).rejects.toMatchObject({
+        status: expect.toSatisfy((s: number) => s === 413 || s === 422),
+      });
     }
     for (const size of [0, -1, 1.5, 2 ** 31, 2 ** 53]) {
       const build = registry.build({ name: 'huge', architecture: linear(size, 4) });
-      await expect(build).rejects.toMatchObject({ status: expect.toSatisfy((s: number) => s === 413 || s === 422) });
+      await expect(build).rejects.toMatchObject({
+        status: expect.toSatisfy((s: number) => s === 413 || s === 422),
+      });
     }
     expect(memory.bytesInUse).toBe(before);
     expect(registry.find('huge')).toBeUndefined();

@@ -35,49 +35,71 @@ function tied({ state }: Case): unknown {
   return {
     shared: { middle: linear(width, width) },
     type: 'Sequential',
-    children: [linear(4, width), relu, { shared: 'middle' }, relu, { shared: 'middle' }, relu, linear(width, 1)],
+    children: [
+      linear(4, width),
+      relu,
+      { shared: 'middle' },
+      relu,
+      { shared: 'middle' },
+      relu,
+      linear(width, 1),
+    ],
   };
 }
 
 describe("PyTorch's networks, built from a seed", () => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await startEngine({ workers: 2 });
+    engine = await startEngine({ workers: 2, inlineFlops: 0 });
   });
   afterAll(() => engine.stop());
 
-  it.each(cases)('$name: same print, names and state; outputs within 1e-5 relative and 1e-6 absolute', async (network) => {
-    const { registry } = engine;
-    const architecture = network.architecture ?? tied(network);
-    await registry.build({ name: network.name, seed: network.seed, architecture });
-    const model = registry.get(network.name);
-    expect(model.repr().repr).toBe(network.repr);
+  it.each(cases)(
+    '$name: same print, names and state; outputs within 1e-5 relative and 1e-6 absolute',
+    async (network) => {
+      const { registry } = engine;
+      const architecture = network.architecture ?? tied(network);
+      await registry.build({ name: network.name, seed: network.seed, architecture });
+      const model = registry.get(network.name);
+      expect(model.repr().repr).toBe(network.repr);
 
-    const { parameters } = model.parameters({ module: '', recurse: true, kind: 'parameter' }) as {
-      parameters: { path: string; shape: number[] }[];
-    };
-    expect(parameters.map(({ path, shape }) => [path, shape])).toEqual(network.named_parameters);
+      const { parameters } = model.parameters({ module: '', recurse: true, kind: 'parameter' }) as {
+        parameters: { path: string; shape: number[] }[];
+      };
+      expect(parameters.map(({ path, shape }) => [path, shape])).toEqual(network.named_parameters);
 
-    const { state_dict: state } = (await model.stateDict({ module: '' })) as { state_dict: Record<string, TensorValue> };
-    expect(Object.keys(state)).toEqual(network.state_keys);
-    for (const [name, expected] of Object.entries(network.state)) {
-      const { shape, dtype, data } = state[name]!;
-      expect({ shape, dtype }).toEqual({ shape: expected.shape, dtype: expected.dtype });
-      // Only an Embedding draws from the normal distribution, where PyTorch's own builds differ by 2 ulps.
-      if (network.name === 'embedding' && name === '0.weight') expectClose(data, expected.data, 3e-7, 1e-9);
-      else expect(Array.from(data, Number)).toEqual(expected.data);
-    }
+      const { state_dict: state } = (await model.stateDict({ module: '' })) as {
+        state_dict: Record<string, TensorValue>;
+      };
+      expect(Object.keys(state)).toEqual(network.state_keys);
+      for (const [name, expected] of Object.entries(network.state)) {
+        const { shape, dtype, data } = state[name]!;
+        expect({ shape, dtype }).toEqual({ shape: expected.shape, dtype: expected.dtype });
+        // Only an Embedding draws from the normal distribution, where PyTorch's own builds differ by 2 ulps.
+        if (network.name === 'embedding' && name === '0.weight') expectClose(data, expected.data, 3e-7, 1e-9);
+        else expect(Array.from(data, Number)).toEqual(expected.data);
+      }
 
-    const { outputs } = (await model.forward({ inputs: network.input, module: '' })) as { outputs: TensorValue };
-    expect(outputs.shape).toEqual(network.output.shape);
-    expectClose(outputs.data, network.output.data, 1e-5, 1e-6);
-    await registry.delete(network.name);
-  });
+      const { outputs } = (await model.forward({ inputs: network.input, module: '' })) as {
+        outputs: TensorValue;
+      };
+      expect(outputs.shape).toEqual(network.output.shape);
+      expectClose(outputs.data, network.output.data, 1e-5, 1e-6);
+      await registry.delete(network.name);
+    },
+  );
 });
 
-function expectClose(actual: ArrayLike<number | bigint>, expected: readonly number[], relative: number, absolute: number) {
+function expectClose(
+  actual: ArrayLike<number | bigint>,
+  expected: readonly number[],
+  relative: number,
+  absolute: number,
+) {
   expect(actual.length).toBe(expected.length);
   expected.forEach((value, i) => {
-    expect(Math.abs(Number(actual[i]) - value), `element ${i}`).toBeLessThanOrEqual(absolute + relative * Math.abs(value));
+    expect(Math.abs(Number(actual[i]) - value), `element ${i}`).toBeLessThanOrEqual(
+      absolute + relative * Math.abs(value),
+    );
   });
 }

@@ -270,6 +270,19 @@ describe('what a client can make grow is bounded by the limits', () => {
     ]);
   });
 
+  it('a node with a hundred thousand fields', () => {
+    const fields = Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`in_featur${i}`, 1])) as object;
+    expect(faults({ ...relu, ...fields })).toEqual([
+      'architecture: has 100001 fields: no module takes as many',
+    ]);
+  });
+
+  it('trees that are wider than any could be', () => {
+    expect(faults(sequential(...Array.from({ length: 101 }, () => relu)), limits)).toEqual([
+      `architecture.children: ${many}`,
+    ]);
+  });
+
   it('deep trees', () => {
     const nested = (depth: number): object => (depth === 1 ? relu : sequential(nested(depth - 1)));
     expect(faults(nested(8), limits)).toEqual([]);

@@ -42,7 +42,9 @@ const writeFaults = (value: unknown, target: TensorData) => faultsOf(() => write
 describe('an answer', () => {
   it('says what JSON.stringify says, where there are no tensors', () => {
     fc.assert(
-      fc.property(fc.jsonValue(), (body) => expect(stringifyAnswer(body)).toBe(JSON.stringify(body))),
+      fc.property(fc.jsonValue(), (body) => {
+        expect(stringifyAnswer(body)).toBe(JSON.stringify(body));
+      }),
       { numRuns: 200 },
     );
     const odd = {

@@ -1,0 +1,203 @@
+// What a real server answers is what openapi.yaml says: every operation once as it should be, and refused in many ways.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startServer, type TestServer } from '../server.js';
+import { operations, validator } from './document.js';
+
+let server: TestServer;
+const seen = new Set<string>();
+
+beforeAll(async () => {
+  server = await startServer({ workers: 1, limits: { maxModules: 100, maxModels: 4 } });
+});
+afterAll(() => server.stop());
+
+/** Does an operation and checks the answer against its schema for that status. */
+async function perform(
+  operationId: string,
+  given: { path?: string; query?: string; body?: unknown; status: number },
+) {
+  const operation = operations.find((candidate) => candidate.operationId === operationId)!;
+  const { path = '', query = '', body, status } = given;
+  const url = operation.path.replace('{model}', 'net').replace('{path}', encodeURIComponent(path));
+  const answer = await server.request(operation.method, url + query, body);
+  expect(answer.status, `${operationId}: ${answer.text}`).toBe(status);
+  const described = operation.responses[status] ?? operation.responses.default!;
+  const type = answer.headers.get('content-type')?.split(';')[0];
+  if (answer.text === '') {
+    expect(type).toBeUndefined();
+  } else {
+    const media = described.content?.[type!];
+    expect(media, `${operationId} ${status} ${type}`).toBeDefined();
+    if (type?.endsWith('json')) {
+      const validate = validator(media!.schema);
+      expect(validate(answer.body), `${operationId}: ${JSON.stringify(validate.errors)}`).toBe(true);
+    }
+  }
+  if (status >= 400) {
+    const { code } = answer.body as { code: string };
+    expect(described.description, `${operationId} ${status}`).toContain(code);
+  } else {
+    seen.add(operationId);
+    if (operation.path.includes('{model}') && status !== 204) {
+      expect(answer.headers.get('etag')).toMatch(/^"[0-9a-f-]{36}-\d+"$/);
+    }
+  }
+  return answer;
+}
+
+const architecture = {
+  type: 'Sequential',
+  children: [
+    { type: 'Linear', in_features: 4, out_features: 8 },
+    { type: 'ReLU' },
+    { type: 'Linear', in_features: 8, out_features: 8 },
+    { name: 'norm', type: 'BatchNorm1d', num_features: 8 },
+    { type: 'Linear', in_features: 8, out_features: 1 },
+  ],
+};
+
+describe('answers', () => {
+  it('about the server', async () => {
+    for (const operationId of ['getServer', 'listErrors', 'getHealth', 'getReadiness']) {
+      await perform(operationId, { status: 200 });
+    }
+  });
+
+  it('about a model', async () => {
+    const built = await perform('buildModel', { body: { name: 'net', seed: 0, architecture }, status: 201 });
+    expect(built.headers.get('location')).toBe('/v1/models/net');
+    expect(built.body).toMatchObject({ name: 'net', revision: 1, seed: 0 });
+    expect((await perform('getModel', { status: 200 })).body).toEqual(built.body);
+    expect((await perform('printModel', { status: 200 })).text).toBe((built.body as { repr: string }).repr);
+    await perform('listModels', { query: '?limit=1', status: 200 });
+  });
+
+  it('about modules', async () => {
+    await perform('listModules', { status: 200 });
+    await perform('getModule', { path: '', status: 200 });
+    await perform('getModule', { path: '0', status: 200 });
+    await perform('getModule', { path: '-1', status: 200 });
+  });
+
+  it('about parameters', async () => {
+    await perform('listParameters', { query: '?kind=all', status: 200 });
+    await perform('getParameter', { path: '0.weight', status: 200 });
+    await perform('getParameter', { path: '0.weight', query: '?layout=nested&index=0', status: 200 });
+    await perform('getParameter', { path: 'norm.num_batches_tracked', status: 200 });
+    await perform('setParameter', { path: '0.bias', query: '?index=0', body: { value: 1 }, status: 200 });
+    const ops = [{ op: 'mul', value: 2 }];
+    await perform('patchParameter', { path: '0.weight', body: { ops, requires_grad: false }, status: 200 });
+    const parameters = { '0.weight': { ops }, '2.bias': { ops } };
+    await perform('patchParameters', { body: { parameters }, status: 200 });
+    await perform('initParameters', {
+      body: { rules: [{ init: { name: 'default' } }], seed: 1 },
+      status: 200,
+    });
+    await perform('initParameters', { body: { rules: [{ init: { name: 'zeros' } }] }, status: 200 });
+    await perform('tieParameters', { body: { paths: ['0.bias', '2.bias'] }, status: 200 });
+    await perform('untieParameters', { body: { paths: ['2.bias'] }, status: 200 });
+  });
+
+  it('about the state', async () => {
+    const { body } = await perform('getStateDict', { status: 200 });
+    const { state_dict } = body as { state_dict: Record<string, unknown> };
+    await perform('loadStateDict', { body: { state_dict }, status: 200 });
+    await perform('loadStateDict', { query: '?strict=false', body: { state_dict: {} }, status: 200 });
+  });
+
+  it('of a forward', async () => {
+    await perform('forward', { body: { inputs: [[1, 2, 3, 4]] }, status: 200 });
+    await perform('forward', {
+      query: '?layout=nested',
+      body: { inputs: [[1, 2, 3, 4]], module: '0' },
+      status: 200,
+    });
+  });
+
+  it('about changes', async () => {
+    const { body } = await perform('listChanges', { status: 200 });
+    const { changes } = body as { changes: { revision: number }[] };
+    expect(changes.map(({ revision }) => revision)).toEqual(changes.map((_, i) => i + 1));
+    await perform('listChanges', { query: '?after=2&limit=1', status: 200 });
+  });
+});
+
+describe('refusals', () => {
+  const refused: [operationId: string, given: Parameters<typeof perform>[1]][] = [
+    ['buildModel', { body: { name: 'net', architecture: 'nn.ReLU()' }, status: 409 }],
+    ['buildModel', { body: { name: '-', architecture: 'nn.ReLU()' }, status: 422 }],
+    ['buildModel', { body: { name: 'constructor', architecture: 'nn.ReLU()' }, status: 422 }],
+    ['buildModel', { body: { name: 'b', architecture: 'nn.Relu()' }, status: 422 }],
+    ['buildModel', { body: { name: 'b', architecture: { type: 'Linear', in_featurs: 1 } }, status: 422 }],
+    ['buildModel', { body: { name: 'b', architecture: 'nn.Linear(65536, 65536)' }, status: 413 }],
+    ['buildModel', { body: { name: 'b', architecture: 7 }, status: 422 }],
+    ['listModels', { query: '?limit=x', status: 422 }],
+    ['listModules', { query: '?prefix=9', status: 404 }],
+    ['getModule', { path: '9', status: 404 }],
+    ['putModule', { path: '0', body: { architecture: 'nn.Nothing()' }, status: 422 }],
+    ['putModule', { path: '', body: {}, status: 422 }],
+    ['removeModule', { path: '9', status: 404 }],
+    ['listParameters', { query: '?kind=x', status: 422 }],
+    ['getParameter', { path: 'weight', status: 404 }],
+    ['getParameter', { path: '__proto__', status: 404 }],
+    ['getParameter', { path: '0.weight', query: '?index=8', status: 422 }],
+    ['getParameter', { path: '0.weight', query: '?index=a', status: 422 }],
+    ['setParameter', { path: '0.weight', body: { value: [1, 2, 3] }, status: 422 }],
+    ['setParameter', { path: '0.weight', body: { value: [[1], [1, 2]] }, status: 422 }],
+    ['setParameter', { path: '0.weight', body: { value: 'one' }, status: 422 }],
+    ['setParameter', { path: '0.weight', query: '?index=9', body: { value: 1 }, status: 422 }],
+    [
+      'patchParameter',
+      { path: '0.weight', body: { ops: [{ op: 'map', expression: 'eval(1)' }] }, status: 422 },
+    ],
+    ['patchParameter', { path: 'nothing', body: { ops: [{ op: 'mul', value: 2 }] }, status: 404 }],
+    ['patchParameters', { body: { parameters: { '0.weight': { ops: [{ op: 'add' }] } } }, status: 422 }],
+    ['initParameters', { body: { rules: [{ init: { name: 'xavier' } }] }, status: 422 }],
+    ['initParameters', { body: { rules: [{ types: ['Liner'], init: { name: 'zeros' } }] }, status: 422 }],
+    ['tieParameters', { body: { paths: ['0.weight', '0.bias'] }, status: 422 }],
+    ['untieParameters', { body: { paths: ['nothing'] }, status: 404 }],
+    ['loadStateDict', { body: { state_dict: { a: 1 } }, status: 422 }],
+    ['getStateDict', { query: '?module=9', status: 404 }],
+    ['forward', { body: { inputs: [[1, 2, 3, 4, 5]] }, status: 422 }],
+    ['forward', { body: { inputs: 'x' }, status: 422 }],
+    ['forward', { body: { inputs: [[1, 2, 3, 4]], module: '9' }, status: 404 }],
+    ['listChanges', { query: '?after=9999', status: 422 }],
+  ];
+
+  it.each(refused)('of %s (%j) have a code that the document names', async (operationId, given) => {
+    await perform(operationId, given);
+  });
+
+  it('change nothing', async () => {
+    const { body } = await perform('getModel', { status: 200 });
+    await perform('patchParameters', {
+      body: {
+        parameters: {
+          '0.bias': { ops: [{ op: 'add', value: 1 }] },
+          '0.weight': {
+            ops: [
+              { op: 'add', value: [1] },
+              { op: 'set', index: '9', value: 1 },
+            ],
+          },
+        },
+      },
+      status: 422,
+    });
+    expect((await perform('getModel', { status: 200 })).body).toEqual(body);
+  });
+});
+
+describe('at the end', () => {
+  it('modules are put and removed, and the model deleted', async () => {
+    await perform('putModule', { path: '5', body: { architecture: 'nn.Linear(1, 2)' }, status: 200 });
+    await perform('removeModule', { path: '5', status: 200 });
+    await perform('deleteModel', { status: 204 });
+    await perform('deleteModel', { status: 404 });
+  });
+
+  it('every operation was performed', () => {
+    expect([...seen].sort()).toEqual(operations.map(({ operationId }) => operationId).sort());
+  });
+});

@@ -1,0 +1,129 @@
+// The process: what it refuses to start with, what it says, how it ends.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+
+const MAIN = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
+
+function start(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env.PATH ?? '', ...env } });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+  // 'close' comes when the process has ended and all it wrote is here.
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...output }));
+  return { child, output, ended };
+}
+
+/** Starts a server on a free port and resolves once it says where it serves. */
+async function serve(env: Record<string, string> = {}) {
+  const process = start([], { WEIGHTROOM_PORT: '0', WEIGHTROOM_WORKERS: '1', ...env });
+  const url = await new Promise<string>((resolve, reject) => {
+    process.child.stdout.on('data', () => {
+      const found = /serves at (http:\/\/[\d.:]+)/.exec(process.output.stdout);
+      if (found) resolve(found[1]!);
+    });
+    process.child.on('exit', () => reject(new Error(process.output.stderr)));
+  });
+  return { ...process, url };
+}
+
+describe('the command line', () => {
+  it('--help lists every setting', async () => {
+    const { code, stdout } = await start(['--help']).ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain('WEIGHTROOM_PORT');
+    expect(stdout).toContain('WEIGHTROOM_PRESSURE_RSS_BYTES');
+  });
+
+  it('--print-config shows what is in force', async () => {
+    const { code, stdout } = await start(['--print-config'], { WEIGHTROOM_PORT: '81' }).ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain('WEIGHTROOM_PORT=81\n');
+    expect(stdout).toContain('WEIGHTROOM_HOST=127.0.0.1\n');
+  });
+
+  it('--version is that of package.json', async () => {
+    expect((await start(['--version']).ended).stdout).toBe('0.1.0\n');
+  });
+
+  it('an unknown option ends it with 2, a sentence and the nearest option', async () => {
+    const { code, stderr } = await start(['--hepl']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toBe('--hepl is not an option; did you mean --help?\nSee weightroom --help.\n');
+  });
+});
+
+describe('a wrong environment', () => {
+  it('stops the start with 2 and one sentence for each fault, without a stack trace', async () => {
+    const { code, stderr, stdout } = await start([], { WEIGHTROOM_PROT: '1', WEIGHTROOM_WORKERS: 'many' })
+      .ended;
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.trim().split('\n')).toEqual([
+      'WEIGHTROOM_PROT is not a setting; did you mean WEIGHTROOM_PORT?',
+      'WEIGHTROOM_WORKERS must be a whole number from 1 to 256; it is "many"',
+      'See weightroom --help.',
+    ]);
+  });
+
+  it('whose port is taken stops the start with a sentence', async () => {
+    const first = await serve();
+    const { code, stderr } = await start([], {
+      WEIGHTROOM_PORT: new URL(first.url).port,
+      WEIGHTROOM_WORKERS: '1',
+    }).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('EADDRINUSE');
+    expect(stderr).not.toContain('    at ');
+    first.child.kill('SIGTERM');
+    await first.ended;
+  });
+});
+
+describe('a running server', () => {
+  it('says in one line where it serves, with how many workers and how much memory', async () => {
+    const { child, ended } = await serve({ WEIGHTROOM_MEMORY_LIMIT_BYTES: '1MiB' });
+    child.kill('SIGTERM');
+    const [first] = (await ended).stdout.split('\n');
+    expect(JSON.parse(first!)).toMatchObject({
+      level: 30,
+      msg: expect.stringMatching(/1 workers, 1048576 bytes.*madd/),
+    });
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s, its WebSockets with 1001', async (signal) => {
+    const { child, ended, url } = await serve();
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/stream`);
+    await once(socket, 'open');
+    const closed = once(socket, 'close');
+    child.kill(signal);
+    expect((await closed)[0]).toBe(1001);
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('ends at once on a second signal, though a request is still arriving', async () => {
+    const { child, ended, url, output } = await serve();
+    const half = request(`${url}/v1/models`, {
+      method: 'POST',
+      agent: new Agent({ keepAlive: true }),
+      headers: { 'content-type': 'application/json', 'content-length': '100' },
+    });
+    half.on('error', () => undefined);
+    half.write('{');
+    // The server has the request once it answers another one that was sent after it.
+    await (await fetch(`${url}/healthz`)).text();
+    child.kill('SIGTERM');
+    await new Promise<void>((resolve) => {
+      const check = () => output.stdout.includes('ends once') && resolve();
+      child.stdout.on('data', check);
+      check();
+    });
+    child.kill('SIGTERM');
+    expect((await ended).code).toBe(1);
+  });
+});
