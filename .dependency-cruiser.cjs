@@ -1,10 +1,26 @@
 // Imports point one way: tensor ← random ← graph ← nn ← runtime ← models ← plugins ← routes ← app ← main.
-const LAYERS = ['src/tensor', 'src/random', 'src/graph', 'src/nn', 'src/runtime', 'src/models', 'src/plugins', 'routes', 'src/app', 'src/main'];
+const LAYERS = [
+  'src/tensor',
+  'src/random',
+  'src/graph',
+  'src/nn',
+  'src/runtime',
+  'src/models',
+  'src/plugins',
+  'routes',
+  'src/app',
+  'src/main',
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     ...LAYERS.slice(0, -1).map((layer, i) => ({
       name: `${layer}-imports-only-what-is-below`,
       severity: 'error',

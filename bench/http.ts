@@ -21,13 +21,24 @@ const architecture = {
 
 async function requestsPerSecond(url: string): Promise<number> {
   const headers = { 'content-type': 'application/json' };
-  const result = await autocannon({ url, method: 'POST', headers, body, connections: CONNECTIONS, duration: SECONDS });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${url}: ${result.non2xx} failed, ${result.errors} broken`);
+  const result = await autocannon({
+    url,
+    method: 'POST',
+    headers,
+    body,
+    connections: CONNECTIONS,
+    duration: SECONDS,
+  });
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${url}: ${result.non2xx} failed, ${result.errors} broken`);
   return result['2xx'] / result.duration;
 }
 
 async function call(base: string, method: string, path: string, payload?: unknown): Promise<Response> {
-  const init = payload === undefined ? {} : { body: JSON.stringify(payload), headers: { 'content-type': 'application/json' } };
+  const init =
+    payload === undefined
+      ? {}
+      : { body: JSON.stringify(payload), headers: { 'content-type': 'application/json' } };
   const answer = await fetch(`${base}${path}`, { method, ...init });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer;
@@ -59,12 +70,16 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 await bare.stop();
 
-const build = await latencyMs(200, (i) => call(server.url, 'POST', '/v1/models', { name: `b${i}`, seed: i, architecture }));
+const build = await latencyMs(200, (i) =>
+  call(server.url, 'POST', '/v1/models', { name: `b${i}`, seed: i, architecture }),
+);
 const patch = await latencyMs(200, () =>
   call(server.url, 'PATCH', '/v1/models/mlp/parameters/0.weight', { ops: [{ op: 'add', value: 1 }] }),
 );
 const init = await latencyMs(200, () =>
-  call(server.url, 'POST', '/v1/models/mlp/init', { rules: [{ parameters: ['weight'], init: { name: 'xavier_uniform' } }] }),
+  call(server.url, 'POST', '/v1/models/mlp/init', {
+    rules: [{ parameters: ['weight'], init: { name: 'xavier_uniform' } }],
+  }),
 );
 await server.stop();
 

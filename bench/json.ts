@@ -11,7 +11,11 @@ const ROUNDS = 21;
 const data = Float32Array.from({ length: COUNT }, () => Math.random() * 2 - 1);
 const body = { outputs: new TensorValue('float32', [512, 512], data) };
 const small = { name: 'net', revision: 1, outputs: new TensorValue('float32', [2, 1], data.slice(0, 2)) };
-const plain = { name: 'net', revision: 1, outputs: { dtype: 'float32', shape: [2, 1], data: Array.from(data.slice(0, 2)) } };
+const plain = {
+  name: 'net',
+  revision: 1,
+  outputs: { dtype: 'float32', shape: [2, 1], data: Array.from(data.slice(0, 2)) },
+};
 const flat = JSON.parse(stringifyAnswer(body)) as typeof body;
 const nested = JSON.parse(stringifyAnswer(body, { layout: 'nested' })) as typeof body;
 

@@ -10,7 +10,9 @@ const wanted = process.argv.slice(2);
 const chosen = wanted.length === 0 ? all : wanted.map((name) => `${name}.js`);
 for (const file of chosen) {
   if (!all.includes(file)) {
-    console.error(`there is no benchmark ${file}; there are ${all.map((name) => name.slice(0, -3)).join(', ')}`);
+    console.error(
+      `there is no benchmark ${file}; there are ${all.map((name) => name.slice(0, -3)).join(', ')}`,
+    );
     process.exit(2);
   }
   const { status } = spawnSync(process.execPath, [new URL(file, folder).pathname], { stdio: 'inherit' });

@@ -20,11 +20,18 @@ async function freePort(): Promise<number> {
 }
 
 /** Resolves once the server answers /readyz. */
-export async function startServer(options: ServerOptions = {}): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startServer(
+  options: ServerOptions = {},
+): Promise<{ url: string; stop(): Promise<void> }> {
   const { script = '../src/main.js', env = {} } = options;
   const port = await freePort();
   const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
-    env: { PATH: process.env.PATH ?? '', WEIGHTROOM_PORT: String(port), WEIGHTROOM_LOG_LEVEL: 'warn', ...env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      WEIGHTROOM_PORT: String(port),
+      WEIGHTROOM_LOG_LEVEL: 'warn',
+      ...env,
+    },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const url = `http://127.0.0.1:${port}`;

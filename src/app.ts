@@ -64,7 +64,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: false, caseSensitive: true },
     // plugins/limits.ts answers in its place.
     return503OnClosing: false,
-    frameworkErrors: sendProblem as never,
+    frameworkErrors: sendProblem,
     clientErrorHandler: answerBrokenHttp,
   });
   app.setValidatorCompiler(validatorCompiler);

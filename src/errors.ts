@@ -71,6 +71,9 @@ export interface Problem {
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
+/** More faults than these no answer lists: `detail` has their number. A body of a million mistakes is not answered in kind. */
+const MAX_FAULTS = 1000;
+
 /** Seconds after which a client may try again, for the codes that say so. */
 export const RETRY_AFTER_SECONDS = 1;
 
@@ -98,7 +101,7 @@ export function problem(error: ApiError, requestId?: string): Problem {
     status: error.status,
     detail: error.message,
     code: error.code,
-    ...(error.errors !== undefined && { errors: error.errors }),
+    ...(error.errors !== undefined && { errors: error.errors.slice(0, MAX_FAULTS) }),
     ...(requestId !== undefined && { request_id: requestId }),
   };
 }

@@ -112,5 +112,5 @@ describe('the configuration', () => {
 
 function parse(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => !line.startsWith('#'));
-  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
 }

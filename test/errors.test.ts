@@ -73,6 +73,13 @@ describe('a problem document', () => {
     });
   });
 
+  it('lists at most 1000 faults and tells how many there are', () => {
+    const errors = Array.from({ length: 5000 }, (_, i) => ({ path: `a[${i}]`, message: 'is wrong' }));
+    const { errors: listed, detail } = problem(new ApiError('INVALID_REQUEST', [], errors));
+    expect(listed).toEqual(errors.slice(0, 1000));
+    expect(detail).toContain('(and 4999 more)');
+  });
+
   it('has no errors where none are named', () => {
     expect(problem(new ApiError('OVERLOADED'))).not.toHaveProperty('errors');
   });

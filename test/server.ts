@@ -38,11 +38,19 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     app,
     engine,
     async request(method, path, body) {
-      const payload = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const payload =
+        body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
       const answer = await fetch(url + path, { method, ...payload });
       const text = await answer.text();
       const json = answer.headers.get('content-type')?.includes('json') && text !== '';
-      return { status: answer.status, headers: answer.headers, text, body: json ? (JSON.parse(text) as unknown) : undefined };
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        text,
+        body: json ? (JSON.parse(text) as unknown) : undefined,
+      };
     },
     async stop() {
       await app.close();

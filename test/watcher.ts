@@ -33,10 +33,11 @@ export async function watch(server: TestServer, path: string, subscription: obje
   const waiting = new Set<() => void>();
   const subscribed = new Promise<void>((resolve, reject) => {
     socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as ChangeMessage | { type: 'subscribed' | 'hello' | 'error' };
+      const message = JSON.parse(data.toString()) as
+        ChangeMessage | { type: 'subscribed' | 'hello' | 'error' };
       if (message.type === 'subscribed') resolve();
       if (message.type === 'error') reject(new Error(JSON.stringify(message)));
-      if (message.type === 'change') changes.push(message as ChangeMessage);
+      if (message.type === 'change') changes.push(message);
       for (const check of waiting) check();
     });
   });

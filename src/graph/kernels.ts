@@ -31,7 +31,16 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
    * acc = madd(x[i,k], w[j,k], acc) for k = 0, 1, 2, ... that starts at the bias or 0.
    * scratch: linear_scratch(k) bytes.
    */
-  linear(x: number, w: number, bias: number, y: number, m: number, n: number, k: number, scratch: number): void;
+  linear(
+    x: number,
+    w: number,
+    bias: number,
+    y: number,
+    m: number,
+    n: number,
+    k: number,
+    scratch: number,
+  ): void;
   linear_scratch(k: number): number;
   /**
    * Cross-correlation with zero padding. x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none), y[batch,co,oh,ow].
@@ -39,29 +48,79 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
    * bias over (channel, kernel row, kernel column). scratch: conv_scratch(ci / groups * kh * kw) bytes.
    */
   conv(
-    x: number, weight: number, bias: number, y: number,
-    batch: number, ci: number, h: number, w: number,
-    co: number, oh: number, ow: number, kh: number, kw: number,
-    sh: number, sw: number, pt: number, pl: number, dh: number, dw: number,
-    groups: number, scratch: number,
+    x: number,
+    weight: number,
+    bias: number,
+    y: number,
+    batch: number,
+    ci: number,
+    h: number,
+    w: number,
+    co: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    groups: number,
+    scratch: number,
   ): void;
   conv_scratch(k: number): number;
   /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
   max_pool(
-    x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number,
-    kh: number, kw: number, sh: number, sw: number, ph: number, pw: number, dh: number, dw: number,
+    x: number,
+    y: number,
+    planes: number,
+    h: number,
+    w: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    ph: number,
+    pw: number,
+    dh: number,
+    dw: number,
   ): void;
   /** As PyTorch's avg_pool2d; include: 1 = count_include_pad; divisor: 0 = the window's own size. */
   avg_pool(
-    x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number,
-    kh: number, kw: number, sh: number, sw: number, ph: number, pw: number, include: number, divisor: number,
+    x: number,
+    y: number,
+    planes: number,
+    h: number,
+    w: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    ph: number,
+    pw: number,
+    include: number,
+    divisor: number,
   ): void;
   /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)), as PyTorch's adaptive_avg_pool2d. */
   adaptive_avg_pool(x: number, y: number, planes: number, h: number, w: number, oh: number, ow: number): void;
   /** y = (x - mean[c]) / sqrt(variance[c] + eps) · weight[c] + bias[c]; x[n,c,inner]; weight, bias 0: none. */
   batch_norm(
-    x: number, mean: number, variance: number, weight: number, bias: number, y: number,
-    n: number, c: number, inner: number, eps: number,
+    x: number,
+    mean: number,
+    variance: number,
+    weight: number,
+    bias: number,
+    y: number,
+    n: number,
+    c: number,
+    inner: number,
+    eps: number,
   ): void;
   /** Each of `rows` rows of d elements: (x - mean) / sqrt(var + eps) · weight + bias; biased variance; weight, bias 0: none. */
   layer_norm(x: number, weight: number, bias: number, y: number, rows: number, d: number, eps: number): void;

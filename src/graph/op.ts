@@ -17,8 +17,13 @@ export interface OpAttributes extends UnaryAttributes {
   conv: { dims: 1 | 2; stride: Pair; padding: Pair | 'same'; dilation: Pair; groups: number };
   max_pool: { dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair; dilation: Pair; ceilMode: boolean };
   avg_pool: {
-    dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair;
-    ceilMode: boolean; countIncludePad: boolean; divisor: number | null;
+    dims: 1 | 2;
+    kernel: Pair;
+    stride: Pair;
+    padding: Pair;
+    ceilMode: boolean;
+    countIncludePad: boolean;
+    divisor: number | null;
   };
   /** null keeps that dimension's extent */
   adaptive_avg_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
@@ -60,7 +65,11 @@ export interface Op<N extends OpName> {
   /** Bytes of scratch memory that `run` needs. */
   scratch?(inputs: readonly (Operand | null)[], kernels: Kernels): number;
   /** Absent: the output is the first input's bytes. Throws ValueError. */
-  run?(kernels: Kernels, step: Step<N>, addresses: { inputs: readonly number[]; output: number; scratch: number }): void;
+  run?(
+    kernels: Kernels,
+    step: Step<N>,
+    addresses: { inputs: readonly number[]; output: number; scratch: number },
+  ): void;
   /** Floating-point operations, to judge what a plan costs. */
   cost?(inputs: readonly (Operand | null)[], output: Operand): number;
 }

@@ -10,7 +10,9 @@ export const linear: Op<'linear'> = {
       throw new ShapeError('both arguments to linear need to be at least 1D, but they are 0D and 2D');
     }
     if (x!.dtype !== 'float32') {
-      throw new DTypeError(`mat1 and mat2 must have the same dtype, but got ${SCALAR_TYPES[x!.dtype]} and Float`);
+      throw new DTypeError(
+        `mat1 and mat2 must have the same dtype, but got ${SCALAR_TYPES[x!.dtype]} and Float`,
+      );
     }
     const [out, features] = weight!.shape as [number, number];
     const rows = x!.shape.slice(0, -1);
@@ -44,7 +46,10 @@ export const embedding: Op<'embedding'> = {
   run(kernels, step, { inputs, output }) {
     const [rows, d] = step.inputs[1]!.shape as [number, number];
     const wrong = kernels.embedding(inputs[0]!, inputs[1]!, output, numel(step.inputs[0]!.shape), rows, d);
-    if (wrong >= 0) throw new ValueError(`index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`);
+    if (wrong >= 0)
+      throw new ValueError(
+        `index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`,
+      );
   },
   cost: (_inputs, output) => numel(output.shape),
 };

@@ -35,7 +35,8 @@ export const layerNorm: Op<'layer_norm'> = {
         `Given normalized_shape=[${tail}], expected input with shape [*, ${tail}], but got input of size${list(x!.shape)}`,
       );
     }
-    if (x!.dtype !== 'float32') throw new DTypeError('mixed dtype (CPU): all inputs must share same datatype.');
+    if (x!.dtype !== 'float32')
+      throw new DTypeError('mixed dtype (CPU): all inputs must share same datatype.');
     return { shape: x!.shape, dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
@@ -61,7 +62,7 @@ export function softmax<N extends 'softmax' | 'log_softmax'>(name: N): Op<N> {
     },
     run(kernels, step, { inputs, output }) {
       const shape = step.output.shape.length === 0 ? [1] : step.output.shape;
-      const { dim } = step.attributes as { dim: number | null };
+      const { dim } = step.attributes;
       const at = dimension(dim ?? implicitDim(step.output.shape.length), step.output.shape.length);
       const [outer, inner] = [numel(shape.slice(0, at)), numel(shape.slice(at + 1))];
       kernels[name](inputs[0]!, output, outer, shape[at]!, inner);

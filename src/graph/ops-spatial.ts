@@ -62,9 +62,13 @@ export const conv: Op<'conv'> = {
           `Kernel size: (${times(effective, dims)}). Kernel size can't be greater than actual input size`,
       );
     }
-    if (x!.dtype !== 'float32') throw new DTypeError('Input type (long int) and bias type (float) should be the same');
+    if (x!.dtype !== 'float32')
+      throw new DTypeError('Input type (long int) and bias type (float) should be the same');
     const shape = withPlane(x!.shape, dims, output);
-    return { shape: [...shape.slice(0, -dims - 1), weight!.shape[0]!, ...shape.slice(-dims)], dtype: 'float32' };
+    return {
+      shape: [...shape.slice(0, -dims - 1), weight!.shape[0]!, ...shape.slice(-dims)],
+      dtype: 'float32',
+    };
   },
   scratch: ([, weight], kernels) => kernels.conv_scratch(numel(weight!.shape.slice(1))),
   run(kernels, step, { inputs, output, scratch }) {
@@ -84,7 +88,14 @@ export const conv: Op<'conv'> = {
 };
 
 /** A pool's output extent (ATen pooling_output_shape): with ceil_mode the last window must start inside the input or its left padding. */
-function pooled(extent: number, kernel: number, stride: number, padding: number, dilation: number, ceil: boolean): number {
+function pooled(
+  extent: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+  ceil: boolean,
+): number {
   const span = extent + 2 * padding - dilation * (kernel - 1) - 1 + (ceil ? stride - 1 : 0);
   const size = Math.floor(span / stride) + 1;
   return ceil && (size - 1) * stride >= extent + padding ? size - 1 : size;
@@ -149,7 +160,17 @@ export const maxPool: Op<'max_pool'> = {
     const { dims, kernel, stride, padding, dilation } = step.attributes;
     const x = step.inputs[0]!;
     const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
-    kernels.max_pool(inputs[0]!, output, planes(x.shape, dims), ...from, ...to, ...kernel, ...stride, ...padding, ...dilation);
+    kernels.max_pool(
+      inputs[0]!,
+      output,
+      planes(x.shape, dims),
+      ...from,
+      ...to,
+      ...kernel,
+      ...stride,
+      ...padding,
+      ...dilation,
+    );
   },
   cost: (_inputs, output) => 4 * numel(output.shape),
 };
@@ -164,7 +185,8 @@ export const avgPool: Op<'avg_pool'> = {
       );
     }
     if (dims === 2 && rank < 3) dimension(-3, rank);
-    if (dims === 2 && rank > 4) throw new ShapeError('non-empty 3D or 4D (batch mode) tensor expected for input');
+    if (dims === 2 && rank > 4)
+      throw new ShapeError('non-empty 3D or 4D (batch mode) tensor expected for input');
     requireFloat(x!, 'avg_pool');
     return { shape: poolShape(x!, attributes), dtype: 'float32' };
   },
@@ -191,7 +213,10 @@ export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
     }
     requireFloat(x!, 'adaptive_avg_pool');
     const from = plane(x!.shape, dims);
-    return { shape: withPlane(x!.shape, dims, [output[0] ?? from[0], output[1] ?? from[1]]), dtype: 'float32' };
+    return {
+      shape: withPlane(x!.shape, dims, [output[0] ?? from[0], output[1] ?? from[1]]),
+      dtype: 'float32',
+    };
   },
   run(kernels, step, { inputs, output }) {
     const { dims } = step.attributes;

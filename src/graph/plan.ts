@@ -61,7 +61,8 @@ class Arena {
     this.free.splice(index, 0, hole);
     for (const i of [index, index - 1]) {
       const [left, right] = [this.free[i], this.free[i + 1]];
-      if (left && right && left.at + left.bytes === right.at) {
+      if (!left || !right) continue;
+      if (left.at + left.bytes === right.at) {
         left.bytes += right.bytes;
         this.free.splice(i + 1, 1);
       }
@@ -76,7 +77,8 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
     const node = graph.nodes[source.index]!;
     return opOf(node).run ? source : owner(node.sources[0]!);
   };
-  const key = (source: Source): string => (source.from === 'input' ? 'input' : `${source.from} ${source.index}`);
+  const key = (source: Source): string =>
+    source.from === 'input' ? 'input' : `${source.from} ${source.index}`;
 
   const lastReader = new Map<string, number>();
   graph.nodes.forEach((node, index) => {
@@ -149,5 +151,5 @@ export function address(place: Location, arena: number, bindings: readonly numbe
 }
 
 function opOf(step: Step | Node): Op<OpName> {
-  return OPS[step.op] as Op<OpName>;
+  return OPS[step.op];
 }

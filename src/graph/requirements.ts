@@ -4,7 +4,12 @@ import type { DType } from '../tensor/dtype.js';
 import { DTypeError, ShapeError, type Operand } from './op.js';
 
 /** PyTorch's names of dtypes in error messages. */
-export const SCALAR_TYPES: Record<DType, string> = { float32: 'Float', int64: 'Long', int32: 'Int', bool: 'Bool' };
+export const SCALAR_TYPES: Record<DType, string> = {
+  float32: 'Float',
+  int64: 'Long',
+  int32: 'Int',
+  bool: 'Bool',
+};
 
 /** Resolves a possibly negative dimension of a tensor of `rank` dimensions (a scalar counts as one). */
 export function dimension(dim: number, rank: number): number {
@@ -18,7 +23,8 @@ export function dimension(dim: number, rank: number): number {
 }
 
 export function requireFloat(x: Operand, kernel: string): void {
-  if (x.dtype !== 'float32') throw new DTypeError(`"${kernel}" not implemented for '${SCALAR_TYPES[x.dtype]}'`);
+  if (x.dtype !== 'float32')
+    throw new DTypeError(`"${kernel}" not implemented for '${SCALAR_TYPES[x.dtype]}'`);
 }
 
 export function list(shape: readonly number[]): string {

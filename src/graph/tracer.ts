@@ -47,7 +47,13 @@ export class Tracer {
   apply<N extends OpName>(op: N, inputs: readonly (Value | null)[], attributes: OpAttributes[N]): Value {
     const output = (OPS[op] as Op<N>).shape(inputs, attributes);
     const operands = inputs.map((value) => value && { shape: value.shape, dtype: value.dtype });
-    this.nodes.push({ op, attributes, inputs: operands, output, sources: inputs.map((v) => v && v.source) });
+    this.nodes.push({
+      op,
+      attributes,
+      inputs: operands,
+      output,
+      sources: inputs.map((value) => value?.source ?? null),
+    });
     return { ...output, source: { from: 'step', index: this.nodes.length - 1 } };
   }
 

@@ -5,7 +5,7 @@ import { readArchitecture, type ReadArchitecture, type TreeLimits } from '../nn/
 import type { Module, Parameter } from '../nn/module.js';
 import { everyName } from '../nn/module.js';
 import { parseNotation } from '../nn/notation/parse.js';
-import { withModule, withoutModule } from '../nn/paths.js';
+import { replaced, withModule, withoutModule } from '../nn/paths.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import type { Draft } from './draft.js';
 import { parameterAt, quoted, type Preparation } from './state.js';
@@ -20,7 +20,7 @@ export interface Built extends ReadArchitecture {
 export function readTree(given: unknown, limits: TreeLimits): Built {
   let architecture = given;
   if (typeof given === 'string') {
-    const parsed = parseNotation(given);
+    const parsed = parseNotation(given, limits);
     if ('faults' in parsed) throw new ApiError('ARCHITECTURE_INVALID', [], parsed.faults);
     architecture = parsed.architecture;
   }
@@ -128,20 +128,7 @@ function assignParameter(root: Module, path: string, parameter: Parameter): Modu
   const names = path.split('.');
   const name = names.pop()!;
   const owner = names.reduce((module, child) => module.children.get(child)!, root);
-  const rebuilt = new Map<Module, Module>();
-  const visit = (module: Module): Module => {
-    const known = rebuilt.get(module);
-    if (known) return known;
-    const children = new Map([...module.children].map(([key, child]) => [key, visit(child)]));
-    const parameters = new Map(module.parameters);
-    if (module === owner) parameters.set(name, parameter);
-    const changed =
-      module === owner || [...children].some(([key, child]) => child !== module.children.get(key));
-    const result = changed ? { ...module, parameters, children } : module;
-    rebuilt.set(module, result);
-    return result;
-  };
-  return visit(root);
+  return replaced(root, owner, { ...owner, parameters: new Map(owner.parameters).set(name, parameter) });
 }
 
 /** One path leads to a storage of its own: the modules along it become new ones, all others stay the same. */

@@ -1,4 +1,4 @@
-// All models by name. A name is taken while its model is being built, and free again once it is deleted.
+// All models by name. A name is taken from the start of its model's build to the end of its deletion.
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
@@ -40,7 +40,7 @@ export interface BuildRequest {
 
 export class Registry implements Directory {
   private readonly models = new Map<string, Model>();
-  private readonly building = new Set<string>();
+  private readonly taken = new Set<string>();
   private readonly added = new Set<(model: Model) => void>();
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
@@ -66,11 +66,11 @@ export class Registry implements Directory {
   async build({ name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest): Promise<Body> {
     const { pool, memory, limits } = this.options;
     if (!NAME.test(name) || FORBIDDEN.has(name)) throw new ApiError('NAME_INVALID', [JSON.stringify(name)]);
-    if (this.models.has(name) || this.building.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
-    if (this.models.size + this.building.size >= limits.maxModels) {
+    if (this.models.has(name) || this.taken.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
+    if (this.models.size + this.taken.size >= limits.maxModels) {
       throw new ApiError('QUOTA_EXCEEDED', [`${limits.maxModels} models are served already`]);
     }
-    this.building.add(name);
+    this.taken.add(name);
     try {
       const tree = { maxModules: limits.maxModules, maxDepth: MAX_DEPTH };
       const { architecture, ...built } = readTree(given, tree);
@@ -92,7 +92,7 @@ export class Registry implements Directory {
       for (const listener of this.added) listener(model);
       return model.summary();
     } finally {
-      this.building.delete(name);
+      this.taken.delete(name);
     }
   }
 
@@ -125,8 +125,13 @@ export class Registry implements Directory {
   async delete(name: string): Promise<void> {
     const model = this.get(name);
     this.models.delete(name);
-    for (const listener of this.removed) listener(model);
-    await model.close();
+    this.taken.add(name);
+    try {
+      await model.close();
+      for (const listener of this.removed) listener(model);
+    } finally {
+      this.taken.delete(name);
+    }
   }
 
   onAdded(listener: (model: Model) => void): () => void {

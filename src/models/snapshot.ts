@@ -34,7 +34,11 @@ export class RegionSnapshot implements Snapshot {
   }
 
   statistics(): Promise<Statistics> {
-    this.computed ??= this.compute();
+    this.computed ??= this.compute().catch((error: unknown) => {
+      // Whoever asks next asks another worker.
+      this.computed = undefined;
+      throw error;
+    });
     return this.computed;
   }
 

@@ -187,7 +187,7 @@ function within(
 }
 
 /** The tree with one module exchanged wherever it stands; modules that stood at several places still do. */
-function replaced(root: Module, old: Module, by: Module): Module {
+export function replaced(root: Module, old: Module, by: Module): Module {
   const rebuilt = new Map<Module, Module>([[old, by]]);
   const visit = (module: Module): Module => {
     const known = rebuilt.get(module);

@@ -9,7 +9,7 @@ export function readJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
-    parse(request, text, (error, body) => done(error === null ? null : explain(text), body));
+    void parse(request, text, (error, body) => done(error === null ? null : explain(text), body));
   });
   app.setSerializerCompiler(() => (body) => stringifyAnswer(body));
   app.setReplySerializer((body) => stringifyAnswer(body));

@@ -9,6 +9,8 @@ import { nearest } from '../nearest.js';
 /** Descriptions and examples of schemas; one with an `id` has a name in openapi.yaml, in a request `<id>Input`. */
 export const documented = z.globalRegistry;
 
+const MAX_SUGGESTIONS = 100;
+
 /** Requests have the types of their schemas; answers are written by stringifyAnswer, which takes any body. */
 interface RequestTypes extends FastifyTypeProvider {
   validator: this['schema'] extends z.core.$ZodType ? z.output<this['schema']> : unknown;
@@ -24,9 +26,7 @@ export function typed(app: FastifyInstance) {
 export function strict<S extends z.core.$ZodLooseShape>(shape: S) {
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? unknownFields(issue.keys as string[], Object.keys(shape))
-        : undefined,
+      issue.code === 'unrecognized_keys' ? unknownFields(issue.keys, Object.keys(shape)) : undefined,
   });
 }
 
@@ -108,13 +108,14 @@ export function pathText(path: readonly PropertyKey[]): string {
   return text;
 }
 
-/** One line for each of `keys`, in order. */
+/** One line for each of `keys`, in order; a suggestion for the first ones, as looking for it takes time. */
 function unknownFields(keys: readonly string[], known: readonly string[]): string {
+  const fields = known.join(', ');
   return keys
-    .map((key) => {
-      const near = nearest(key, known);
+    .map((key, i) => {
+      const near = i < MAX_SUGGESTIONS ? nearest(key, known) : undefined;
       return near === undefined
-        ? `unknown field; the fields are ${known.join(', ')}`
+        ? `unknown field; the fields are ${fields}`
         : `unknown field; did you mean ${near}?`;
     })
     .join('\n');

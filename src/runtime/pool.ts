@@ -84,7 +84,7 @@ export class Pool {
     if (this.closed) return Promise.reject(new PoolClosedError('the pool is closed'));
     return new Promise<Calls[C]['result']>((resolve, reject) => {
       const request = { id: this.nextId++, call, args } as Request;
-      this.waiting.push({ request, definition, resolve: resolve as (result: never) => void, reject });
+      this.waiting.push({ request, definition, resolve: resolve, reject });
       this.dispatch();
     });
   }

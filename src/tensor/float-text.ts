@@ -6,20 +6,16 @@ export const MAX_TEXT = 24;
 
 /** Decimal digits that always tell one float32 from its neighbours. */
 const DIGITS = 9;
-/** A value times a power of ten is below 1e9 and off by at most 2^-52 of itself: 2.3e-7. Nearer calls are made exactly. */
-const UNSURE = 1e-6;
+/** A value times a power of ten is below 2e9, off by at most 2^-52 of itself: 4.4e-7. Nearer calls are made exactly. */
+const UNSURE = 2e-6;
 
-const MIN_EXPONENT = -45;
-const MAX_EXPONENT = 38;
-const powerOfTen = (exponent: number): number => Number(`1e${exponent}`);
-/** By decimal exponent: where it begins, and what makes nine digits before the point of it. */
-const EXPONENTS = Array.from({ length: MAX_EXPONENT - MIN_EXPONENT + 2 }, (_, i) => i + MIN_EXPONENT);
-const START = Float64Array.from(EXPONENTS, powerOfTen);
-const SCALE = Float64Array.from(EXPONENTS, (exponent) => powerOfTen(DIGITS - 1 - exponent));
-/** By a float32's exponent bits: the decimal exponent of its smallest value, and half of its last place. */
-const FIRST_EXPONENT = Int8Array.from({ length: 256 }, (_, field) =>
-  field === 0 ? MIN_EXPONENT : Math.floor(Math.log10(2 ** (field - 127))),
-);
+/** 10^(i - 60). */
+const POWER = Float64Array.from({ length: 121 }, (_, i) => Number(`1e${i - 60}`));
+const powerOfTen = (exponent: number): number => POWER[exponent + 60]!;
+const BIG_POWER = Array.from({ length: 61 }, (_, i) => 10n ** BigInt(i));
+
+/** By a float32's exponent bits: the decimal exponent of its smallest value (of normal numbers), half of its last place. */
+const EXPONENT = Int8Array.from({ length: 256 }, (_, field) => Math.floor(Math.log10(2 ** (field - 127))));
 const HALF_PLACE = Float64Array.from({ length: 256 }, (_, field) => 2 ** (Math.max(field, 1) - 151));
 
 const float = new Float32Array(1);
@@ -30,20 +26,22 @@ const found = new Int32Array(2);
 
 /** Writes a float32 from `bytes[at]` on; answers the end. Non-finite ones are JSON strings. */
 export function writeFloat32(bytes: Uint8Array, at: number, value: number): number {
-  if (value !== value) return writeAscii(bytes, at, '"NaN"');
-  if (value < 0 || (value === 0 && 1 / value < 0)) {
-    if (value === -Infinity) return writeAscii(bytes, at, '"-Infinity"');
-    bytes[at++] = 0x2d;
-    value = -value;
+  float[0] = value;
+  const pattern = bits[0]!;
+  if ((pattern & 0x7f800000) === 0x7f800000) {
+    return writeAscii(bytes, at, value > 0 ? '"Infinity"' : value < 0 ? '"-Infinity"' : '"NaN"');
   }
-  if (value === Infinity) return writeAscii(bytes, at, '"Infinity"');
+  // Signs come as they like: a processor guesses this wrong half of the time where it is a branch.
+  bytes[at] = 0x2d;
+  at += pattern >>> 31;
+  const size = Math.abs(value);
   // Below 2^24 the neighbours are at most 1 apart, so no other integer, and no shorter number, reads back to this one.
-  if (value < 16777216 && value === Math.floor(value)) {
-    const end = at + digitCount(value);
-    writeDigits(bytes, end, value, end - at);
+  if (size < 16777216 && size === Math.floor(size)) {
+    const end = at + digitCount(size);
+    writeDigits(bytes, end, size, end - at);
     return end;
   }
-  shortest(value);
+  shortest(size, pattern & 0x7fffffff);
   return writeDecimal(bytes, at);
 }
 
@@ -54,45 +52,43 @@ export function float32Text(value: number): string {
   return scratch.toString('latin1', 0, writeFloat32(scratch, 0, Math.fround(value)));
 }
 
-/** value: positive, finite. Of numbers of nine digits before the point, looks for the roundest between the bounds. */
-function shortest(value: number): void {
-  float[0] = value;
-  const field = bits[0]! >>> 23;
-  let decimal = FIRST_EXPONENT[field]! - MIN_EXPONENT;
-  while (value >= START[decimal + 1]!) decimal++;
-  const scale = SCALE[decimal]!;
-  const half = HALF_PLACE[field]!;
-  const isPowerOfTwo = (bits[0]! & 0x7fffff) === 0 && field > 1; // its neighbour below is half as far
+/**
+ * value: positive, finite; pattern: its bits. Of its nine or ten digits, looks for the most that may become zeros: the
+ * nearest multiple of 10, 100, ... as long as that is between the bounds.
+ */
+function shortest(value: number, pattern: number): void {
+  const field = pattern >>> 23;
+  const exponent = field === 0 ? Math.floor(Math.log10(value)) : EXPONENT[field]!;
+  const scale = powerOfTen(DIGITS - 1 - exponent);
   const middle = value * scale;
-  const low = (value - (isPowerOfTwo ? half / 2 : half)) * scale;
-  const high = (value + half) * scale;
+  const half = HALF_PLACE[field]! * scale;
+  const isPowerOfTwo = (pattern & 0x7fffff) === 0 && field > 1; // its neighbour below is half as far
   let place = 10;
   let zeros = 1;
   let best = 0;
-  for (; zeros < DIGITS; zeros++, place *= 10) {
-    const down = Math.floor(middle / place) * place;
-    const up = down + place;
-    const below = down - low;
-    const above = high - up;
-    if (Math.abs(below) < UNSURE || Math.abs(above) < UNSURE) return shortestExactly(value);
-    if (below < 0 && above < 0) break;
-    const nearer = up - middle - (middle - down);
-    if (below > 0 && above > 0 && Math.abs(nearer) < UNSURE) return shortestExactly(value);
-    best = below > 0 && (above < 0 || nearer > 0) ? down : up;
+  for (; zeros <= DIGITS; zeros++, place *= 10) {
+    const nearest = Math.floor(middle / place + 0.5) * place;
+    const distance = Math.abs(nearest - middle);
+    const allowed = isPowerOfTwo && nearest < middle ? half / 2 : half;
+    if (distance > allowed - UNSURE) {
+      const otherMayFit = allowed !== half && place - distance < half + UNSURE;
+      if (distance < allowed + UNSURE || otherMayFit) return shortestExactly(value);
+      break;
+    }
+    if (distance > place / 2 - UNSURE) return shortestExactly(value);
+    best = nearest;
   }
   if (best === 0) {
     // All nine digits: the nearest whole number is always between the bounds, they are at least 1.4 away.
-    best = Math.floor(middle);
-    const past = middle - best - 0.5;
-    if (Math.abs(past) < UNSURE) return shortestExactly(value);
-    if (past > 0) best++;
+    best = Math.floor(middle + 0.5);
+    if (Math.abs(best - middle) > 0.5 - UNSURE) return shortestExactly(value);
   }
   found[0] = best / (place / 10);
-  found[1] = decimal + MIN_EXPONENT - (DIGITS - 1) + zeros - 1;
+  found[1] = exponent - (DIGITS - 1) + zeros - 1;
 }
 
 /** The same in whole numbers: value = 4m quarters of its last place; half a place down and up are its bounds. */
-export function shortestExactly(value: number): void {
+function shortestExactly(value: number): void {
   float[0] = value;
   const field = bits[0]! >>> 23;
   const mantissa = BigInt((bits[0]! & 0x7fffff) | (field === 0 ? 0 : 0x800000));
@@ -101,12 +97,12 @@ export function shortestExactly(value: number): void {
   const low = middle - (mantissa === 0x800000n && field > 1 ? 1n : 2n);
   const high = middle + 2n;
   const inclusive = mantissa % 2n === 0n; // readers round half to even
-  let decimal = FIRST_EXPONENT[field]!;
-  while (value >= START[decimal + 1 - MIN_EXPONENT]!) decimal++;
-  for (let exponent = decimal; ; exponent--) {
+  for (let exponent = Math.floor(Math.log10(value)) + 1; ; exponent--) {
+    const unit = powerOfTen(exponent);
+    if (Math.abs(Math.round(value / unit) * unit - value) > 4 * HALF_PLACE[field]!) continue; // far out
     // One quarter is numerator/denominator units of 10^exponent.
-    const numerator = 2n ** BigInt(Math.max(binary, 0)) * 10n ** BigInt(Math.max(-exponent, 0));
-    const denominator = 2n ** BigInt(Math.max(-binary, 0)) * 10n ** BigInt(Math.max(exponent, 0));
+    const numerator = BIG_POWER[Math.max(-exponent, 0)]! << BigInt(Math.max(binary, 0));
+    const denominator = BIG_POWER[Math.max(exponent, 0)]! << BigInt(Math.max(-binary, 0));
     const fits = (candidate: bigint): boolean => {
       const units = candidate * denominator;
       const inside = units > low * numerator && units < high * numerator;

@@ -43,22 +43,30 @@ export function parseIndex(text: string): Index {
   const fail = (message: string, token = tokens[at]!): never => {
     throw new IndexSyntaxError(message, token.position);
   };
-  const optionalInteger = (): number | undefined => (typeof peek() === 'number' ? (tokens[at++]!.value as number) : undefined);
+  const optionalInteger = (): number | undefined =>
+    typeof peek() === 'number' ? (tokens[at++]!.value as number) : undefined;
   const colon = (): boolean => peek() === ':' && at++ >= 0;
   const item = (): IndexItem => {
     if (peek() === '...') {
-      if (items.some(({ kind }) => kind === 'ellipsis')) fail("an index can only have a single ellipsis ('...')");
+      if (items.some(({ kind }) => kind === 'ellipsis'))
+        fail("an index can only have a single ellipsis ('...')");
       at++;
       return { kind: 'ellipsis' };
     }
     const start = optionalInteger();
-    if (!colon()) return start === undefined ? fail('expected an integer, a slice or ...') : { kind: 'at', index: start };
+    if (!colon())
+      return start === undefined ? fail('expected an integer, a slice or ...') : { kind: 'at', index: start };
     const stop = optionalInteger();
     const stepToken = colon() ? tokens[at]! : undefined;
     const step = stepToken ? (optionalInteger() ?? 1) : 1;
     if (step === 0) fail('slice step cannot be zero', stepToken);
     if (step < 0) fail('step must be greater than zero', stepToken);
-    return { kind: 'slice', ...(start !== undefined && { start }), ...(stop !== undefined && { stop }), step };
+    return {
+      kind: 'slice',
+      ...(start !== undefined && { start }),
+      ...(stop !== undefined && { stop }),
+      step,
+    };
   };
   while (peek() !== END) {
     items.push(item());
@@ -99,9 +107,11 @@ export function resolveIndex(index: Index, shape: Shape): View {
   const [first] = index;
   if (used > shape.length) {
     // `:` is the whole of a scalar too, though PyTorch takes only `...` there.
-    const isWhole = first?.kind === 'slice' && first.start === undefined && first.stop === undefined && first.step === 1;
+    const isWhole =
+      first?.kind === 'slice' && first.start === undefined && first.stop === undefined && first.step === 1;
     if (shape.length === 0 && index.length === 1 && isWhole) return whole;
-    if (shape.length === 0 && index.length === 1) throw new IndexRangeError('invalid index of a 0-dim tensor');
+    if (shape.length === 0 && index.length === 1)
+      throw new IndexRangeError('invalid index of a 0-dim tensor');
     throw new IndexRangeError(`too many indices for tensor of dimension ${shape.length}`);
   }
   const [extents, strides]: [number[], number[]] = [[], []];
@@ -121,7 +131,9 @@ export function resolveIndex(index: Index, shape: Shape): View {
     if (item.kind === 'at') {
       const at = item.index < 0 ? item.index + extent : item.index;
       if (at < 0 || at >= extent) {
-        throw new IndexRangeError(`index ${item.index} is out of bounds for dimension ${dim} with size ${extent}`);
+        throw new IndexRangeError(
+          `index ${item.index} is out of bounds for dimension ${dim} with size ${extent}`,
+        );
       }
       offset += at * stride;
     } else {

@@ -23,7 +23,7 @@ export function stringifyAnswer(body: unknown, options: AnswerOptions = {}): str
 /** undefined where JSON.stringify leaves the value out. */
 function valueText(value: unknown, key: string, nested: boolean): string | undefined {
   if (typeof value === 'string') return stringText(value);
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) as string | undefined;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (value instanceof TensorValue) return tensorText(value, nested);
   if ('toJSON' in value && typeof value.toJSON === 'function') {
     return valueText((value as { toJSON(key: string): unknown }).toJSON(key), key, nested);
@@ -35,7 +35,8 @@ function valueText(value: unknown, key: string, nested: boolean): string | undef
     }
     return `[${text}]`;
   }
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) return JSON.stringify(value);
+  if (value instanceof Number || value instanceof String || value instanceof Boolean)
+    return JSON.stringify(value);
   let text = '';
   const entries = value instanceof Map ? (value as Map<string, unknown>) : Object.entries(value);
   for (const [name, child] of entries) {

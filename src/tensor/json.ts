@@ -97,7 +97,10 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
   const fields = new Map(Object.entries(value));
   for (const name of fields.keys()) {
     if (FIELDS.includes(name)) continue;
-    faults.add(() => ({ path: `${path}.${name.slice(0, 80)}`, message: `is no field of a tensor${didYouMean(name, FIELDS)}` }));
+    faults.add(() => ({
+      path: `${path}.${name.slice(0, 80)}`,
+      message: `is no field of a tensor${didYouMean(name, FIELDS)}`,
+    }));
   }
   const dtype = fields.get('dtype');
   const known = typeof dtype === 'string' && Object.hasOwn(DTYPES, dtype);
@@ -145,7 +148,8 @@ type Visit = (row: readonly unknown[], fault: RowFault) => void;
 /** Visits the innermost lists in order; those of another length, or no lists at all, are faults. */
 function walk({ data, lists, path }: Outline, faults: FaultList, visit: Visit): void {
   const at: number[] = [];
-  const place = (index?: number): string => [path, ...at.map((i) => `[${i}]`), index === undefined ? '' : `[${index}]`].join('');
+  const place = (index?: number): string =>
+    [path, ...at.map((i) => `[${i}]`), index === undefined ? '' : `[${index}]`].join('');
   const elementFault: RowFault = (index, message) => faults.add(() => ({ path: place(index), message }));
   const enter = (list: unknown): void => {
     const dim = at.length;

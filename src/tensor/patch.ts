@@ -7,7 +7,16 @@ import { type DType } from './dtype.js';
 import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from './index-grammar.js';
 import type { Shape } from './shape.js';
 import { dtypeOf, type TensorArrays, type TensorData } from './tensor-value.js';
-import { BroadcastError, broadcastStrides, expandStrides, forEachRow, gather, isContiguous, wholeView, type View } from './view.js';
+import {
+  BroadcastError,
+  broadcastStrides,
+  expandStrides,
+  forEachRow,
+  gather,
+  isContiguous,
+  wholeView,
+  type View,
+} from './view.js';
 import { numel } from './shape.js';
 
 export const PATCH_OPS = ['set', 'add', 'sub', 'mul', 'div', 'clamp', 'map'] as const;
@@ -35,7 +44,12 @@ export type MapExpression = (expression: string, w: Float32Array) => void;
 /** What is wrong with an op on a tensor of this shape, in PyTorch's words; paths are the op's fields. Touches no element. */
 export function checkPatchOp(shape: Shape, op: PatchOutline, dtype: DType = 'float32'): Fault[] {
   if (!Object.hasOwn(OPS, op.op)) {
-    return [{ path: 'op', message: `must be one of ${PATCH_OPS.join(', ')}${didYouMean(String(op.op), PATCH_OPS)}` }];
+    return [
+      {
+        path: 'op',
+        message: `must be one of ${PATCH_OPS.join(', ')}${didYouMean(String(op.op), PATCH_OPS)}`,
+      },
+    ];
   }
   let view: View;
   try {
@@ -56,7 +70,9 @@ export function applyPatch(data: TensorData, shape: Shape, op: PatchOp, map?: Ma
 }
 
 function viewOf(shape: Shape, index = ''): View {
-  return index === '' || index === ':' || index === '...' ? wholeView(shape) : resolveIndex(parseIndex(index), shape);
+  return index === '' || index === ':' || index === '...'
+    ? wholeView(shape)
+    : resolveIndex(parseIndex(index), shape);
 }
 
 interface PatchRow {
@@ -69,10 +85,18 @@ type Combine<D extends DType> = (element: Element<D>, value: Element<D>) => Elem
 /** By dtype; where one is missing PyTorch refuses the op (an integer tensor cannot hold a quotient). Arrays round and wrap. */
 type Combines = { readonly [D in DType]?: Combine<D> };
 
-const OPS: { readonly [N in PatchOpName]: PatchRow } = {
+const OPS: Readonly<Record<PatchOpName, PatchRow>> = {
   set: arithmetic(expandStrides, { float32: second, int64: second, int32: second, bool: second }),
-  add: arithmetic(broadcastStrides, { float32: (a, b) => a + b, int64: (a, b) => a + b, int32: (a, b) => a + b }),
-  sub: arithmetic(broadcastStrides, { float32: (a, b) => a - b, int64: (a, b) => a - b, int32: (a, b) => a - b }),
+  add: arithmetic(broadcastStrides, {
+    float32: (a, b) => a + b,
+    int64: (a, b) => a + b,
+    int32: (a, b) => a + b,
+  }),
+  sub: arithmetic(broadcastStrides, {
+    float32: (a, b) => a - b,
+    int64: (a, b) => a - b,
+    int32: (a, b) => a - b,
+  }),
   mul: arithmetic(broadcastStrides, { float32: (a, b) => a * b, int64: (a, b) => a * b, int32: Math.imul }),
   div: arithmetic(broadcastStrides, { float32: (a, b) => a / b }),
   clamp: { check: checkClamp, apply: applyClamp },
@@ -87,7 +111,8 @@ function second<T>(_: T, value: T): T {
 function arithmetic(fit: (shape: Shape, target: Shape) => number[], combines: Combines): PatchRow {
   return {
     check({ op, value }, shape, dtype) {
-      if (!combines[dtype]) return [{ path: 'op', message: cannotCast(op === 'div' ? 'Float' : 'Long', dtype) }];
+      if (!combines[dtype])
+        return [{ path: 'op', message: cannotCast(op === 'div' ? 'Float' : 'Long', dtype) }];
       if (value === undefined) return [{ path: 'value', message: `${op} needs a value` }];
       if (typeof value === 'number') {
         // torch's `tensor[index] = 1e39` raises, while `tensor += 1e39` makes infinities.
@@ -127,7 +152,10 @@ function arithmetic(fit: (shape: Shape, target: Shape) => number[], combines: Co
 function checkClamp({ min, max }: PatchOutline, _shape: Shape, dtype: DType): Fault[] {
   if (dtype === 'bool') return [{ path: 'op', message: cannotCast('Long', dtype) }];
   const faults: Fault[] = [];
-  for (const [path, bound] of [['min', min], ['max', max]] as const) {
+  for (const [path, bound] of [
+    ['min', min],
+    ['max', max],
+  ] as const) {
     const wrong = bound === undefined ? undefined : scalarFault(bound, dtype, false);
     if (wrong !== undefined) faults.push({ path, message: wrong });
   }
@@ -161,7 +189,12 @@ function checkMap({ expression }: PatchOutline, _shape: Shape, dtype: DType): Fa
 }
 
 /** The expression sees what is indexed as one contiguous tensor. */
-function applyMap(data: TensorData, view: View, { expression }: PatchOp, map: MapExpression | undefined): void {
+function applyMap(
+  data: TensorData,
+  view: View,
+  { expression }: PatchOp,
+  map: MapExpression | undefined,
+): void {
   if (!map) throw new TypeError('nobody evaluates expressions here');
   const floats = data as Float32Array;
   if (isContiguous(view)) {
@@ -190,7 +223,9 @@ function scalarFault(value: number, dtype: DType, mayOverflow: boolean): string 
   }
   if (!Number.isInteger(value)) return cannotCast('Float', dtype);
   const fits = dtype === 'int32' ? value === (value | 0) : Math.abs(value) < 2 ** 63;
-  return fits ? undefined : `value cannot be converted to type ${dtype === 'int32' ? 'int' : 'int64_t'} without overflow`;
+  return fits
+    ? undefined
+    : `value cannot be converted to type ${dtype === 'int32' ? 'int' : 'int64_t'} without overflow`;
 }
 
 const TO_ELEMENT: { readonly [D in DType]: (value: number) => Element<D> } = {

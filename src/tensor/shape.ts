@@ -56,11 +56,13 @@ export function checkShape(value: unknown, path = 'shape'): Shape {
 
 /** As `checkShape`, into a list of faults; undefined where it added any. */
 export function collectShape(value: unknown, path: string, faults: FaultList): Shape | undefined {
-  const fault = (at: string, message: string): undefined => faults.add(() => ({ path: at, message })) as undefined;
+  const fault = (at: string, message: string): undefined =>
+    faults.add(() => ({ path: at, message })) as undefined;
   if (!Array.isArray(value)) return fault(path, `must be a list of whole numbers, not ${shown(value)}`);
   if (value.length > MAX_RANK) return fault(path, `has ${value.length} dimensions; ${MAX_RANK} is the most`);
   const shape = Array.from(value as readonly unknown[]);
-  const whole = (extent: unknown): extent is number => Number.isSafeInteger(extent) && (extent as number) >= 0;
+  const whole = (extent: unknown): extent is number =>
+    Number.isSafeInteger(extent) && (extent as number) >= 0;
   if (!shape.every(whole)) {
     for (const [i, extent] of shape.entries()) {
       if (!whole(extent)) fault(`${path}[${i}]`, `must be a nonnegative whole number, not ${shown(extent)}`);

@@ -64,7 +64,9 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const out = broadcastShapes(target, shape);
   if (!sameShape(out, target)) {
-    throw new BroadcastError(`output with shape ${listed(target)} doesn't match the broadcast shape ${listed(out)}`);
+    throw new BroadcastError(
+      `output with shape ${listed(target)} doesn't match the broadcast shape ${listed(out)}`,
+    );
   }
   return stretch(shape, target);
 }
@@ -126,7 +128,10 @@ export function isContiguous({ shape, strides }: View): boolean {
 }
 
 /** The view's elements in memory of their own, row-major. */
-export function gather({ dtype, data }: { readonly dtype: TensorValue['dtype']; readonly data: TensorData }, view: View): TensorValue {
+export function gather(
+  { dtype, data }: { readonly dtype: TensorValue['dtype']; readonly data: TensorData },
+  view: View,
+): TensorValue {
   if (isContiguous(view)) {
     return new TensorValue(dtype, view.shape, data.slice(view.offset, view.offset + numel(view.shape)));
   }

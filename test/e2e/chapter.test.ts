@@ -25,10 +25,12 @@ const LINEAR_RULE = { types: ['Linear'], parameters: ['weight'] };
 const zeroBias = { types: ['Linear'], parameters: ['bias'], init: { name: 'zeros' } };
 
 // What the same cells print in PyTorch with torch.manual_seed before each network (test/fixtures/make-chapter.py).
-const expected = JSON.parse(readFileSync(new URL('../fixtures/chapter.json', import.meta.url), 'utf8')) as Record<
-  'net' | 'net_out' | 'rgnet_out' | 'normal' | 'xavier' | 'custom' | 'tied_out',
-  Tensor
-> & { rgnet_repr: string; rgnet_bias: Tensor };
+const expected = JSON.parse(
+  readFileSync(new URL('../fixtures/chapter.json', import.meta.url), 'utf8'),
+) as Record<'net' | 'net_out' | 'rgnet_out' | 'normal' | 'xavier' | 'custom' | 'tied_out', Tensor> & {
+  rgnet_repr: string;
+  rgnet_bias: Tensor;
+};
 
 let server: TestServer;
 let stream: Watcher;
@@ -74,7 +76,10 @@ describe('parameter management', () => {
   });
 
   it('cell 7: net[2].state_dict()', async () => {
-    const { state_dict: state } = await call<{ state_dict: Record<string, Tensor> }>('GET', `${net}/state_dict?module=2`);
+    const { state_dict: state } = await call<{ state_dict: Record<string, Tensor> }>(
+      'GET',
+      `${net}/state_dict?module=2`,
+    );
     expect(Object.keys(state)).toEqual(['weight', 'bias']);
     expect(state.weight!.shape).toEqual([1, 8]);
     expect(state.bias!.shape).toEqual([1]);
@@ -82,7 +87,13 @@ describe('parameter management', () => {
 
   it('cell 12: net[2].bias is a parameter with a value', async () => {
     const bias = await call('GET', `${net}/parameters/2.bias`);
-    expect(bias).toMatchObject({ path: '2.bias', kind: 'parameter', requires_grad: true, is_leaf: true, shape: [1] });
+    expect(bias).toMatchObject({
+      path: '2.bias',
+      kind: 'parameter',
+      requires_grad: true,
+      is_leaf: true,
+      shape: [1],
+    });
   });
 
   it('cell 14: net[2].weight.grad is None before a backward', async () => {
@@ -107,7 +118,10 @@ describe('parameter management', () => {
   });
 
   it("cell 20: net.state_dict()['2.bias'].data", async () => {
-    const { state_dict: state } = await call<{ state_dict: Record<string, Tensor> }>('GET', `${net}/state_dict`);
+    const { state_dict: state } = await call<{ state_dict: Record<string, Tensor> }>(
+      'GET',
+      `${net}/state_dict`,
+    );
     expect(state['2.bias']).toEqual(await value(net, '2.bias'));
     expect(state['0.weight']!.data).toEqual(expected.net.data);
   });
@@ -147,7 +161,9 @@ describe('parameter management', () => {
     expect((await value(net, '0.bias')).data).toEqual(Array(8).fill(0));
     const change = await stream.change('net', 2);
     expect(change.kind).toBe('init');
-    expect(new Set(change.parameters.map(({ path }) => path))).toEqual(new Set(['0.weight', '0.bias', '2.weight', '2.bias']));
+    expect(new Set(change.parameters.map(({ path }) => path))).toEqual(
+      new Set(['0.weight', '0.bias', '2.weight', '2.bias']),
+    );
   });
 
   it('cell 32: net.apply(init_constant)', async () => {
@@ -159,7 +175,10 @@ describe('parameter management', () => {
   it('cell 34: net[0].apply(init_xavier); net[2].apply(init_42)', async () => {
     const xavier = { ...LINEAR_RULE, init: { name: 'xavier_uniform' } };
     await call('POST', `${net}/init`, { module: '0', rules: [xavier], seed: 3 });
-    await call('POST', `${net}/init`, { module: '2', rules: [{ ...LINEAR_RULE, init: { name: 'constant', val: 42 } }] });
+    await call('POST', `${net}/init`, {
+      module: '2',
+      rules: [{ ...LINEAR_RULE, init: { name: 'constant', val: 42 } }],
+    });
     expect(await value(net, '0.weight')).toEqual(expected.xavier);
     expect((await value(net, '2.weight')).data).toEqual(Array(8).fill(42));
   });
@@ -209,7 +228,9 @@ describe('parameter management', () => {
   });
 
   it('cell 45: net[2].weight.data[0, 0] = 100 is seen through both names, and so is the change', async () => {
-    const answer = await call<{ revision: number }>('PUT', `${tied}/parameters/2.weight?index=0,0`, { value: 100 });
+    const answer = await call<{ revision: number }>('PUT', `${tied}/parameters/2.weight?index=0,0`, {
+      value: 100,
+    });
     expect((await value(tied, '4.weight', '?index=0,0')).data).toEqual([100]);
     const change = await stream.change('tied', answer.revision);
     expect(change.parameters).toMatchObject([{ path: '2.weight', aliases: ['4.weight'], index: '0,0' }]);

@@ -12,7 +12,9 @@ type Layer = { op: 'linear'; out: number } | { op: 'relu' | 'tanh' | 'softmax' |
 
 const layer: fc.Arbitrary<Layer> = fc.oneof(
   fc.record({ op: fc.constant('linear' as const), out: fc.integer({ min: 1, max: 40 }) }),
-  fc.record({ op: fc.constantFrom('relu' as const, 'tanh' as const, 'softmax' as const, 'flatten' as const) }),
+  fc.record({
+    op: fc.constantFrom('relu' as const, 'tanh' as const, 'softmax' as const, 'flatten' as const),
+  }),
 );
 
 /** A chain of layers with weights of one value each, and the plan of it. */
@@ -23,7 +25,10 @@ function chain(layers: readonly Layer[], rows: number, features: number) {
   let value: Value = { ...input, source: { from: 'input' } };
   for (const { op, ...rest } of layers) {
     if (op === 'linear') {
-      const weight = { shape: [(rest as { out: number }).out, value.shape.at(-1)!], dtype: 'float32' as const };
+      const weight = {
+        shape: [(rest as { out: number }).out, value.shape.at(-1)!],
+        dtype: 'float32' as const,
+      };
       weights.push(weight);
       value = tracer.apply('linear', [value, tracer.read(weight), null], {});
     } else if (op === 'softmax') value = tracer.apply('softmax', [value], { dim: -1 });
@@ -35,7 +40,8 @@ function chain(layers: readonly Layer[], rows: number, features: number) {
 
 /** A step's output and scratch must not touch what it reads, nor each other. */
 function overlaps(plan: Plan): boolean {
-  const apart = (a: [number, number], b: [number, number]): boolean => a[0] + a[1] <= b[0] || b[0] + b[1] <= a[0];
+  const apart = (a: [number, number], b: [number, number]): boolean =>
+    a[0] + a[1] <= b[0] || b[0] + b[1] <= a[0];
   return plan.steps.some((step) => {
     const output: [number, number] = [step.to, byteLength(step.output.shape, step.output.dtype)];
     return step.from.some((place, i) => {
@@ -60,7 +66,11 @@ describe('a plan', () => {
   });
 
   it('needs memory for the widest pair of layers, not for all of them', () => {
-    const deep = chain(Array.from({ length: 50 }, () => ({ op: 'relu' as const })), 64, 256);
+    const deep = chain(
+      Array.from({ length: 50 }, () => ({ op: 'relu' as const })),
+      64,
+      256,
+    );
     expect(deep.plan.arenaBytes).toBeLessThanOrEqual(2 * 64 * 256 * 4);
   });
 

@@ -38,7 +38,7 @@ const bits = ({ data }: TensorValue): number[] => [...new Uint32Array((data as F
 describe('a live model', () => {
   it('numbers its revisions 1, 2, 3, ... whatever mix of changes is asked for at once', async () => {
     const model = await fresh('mixed', tied);
-    const ones = { module: '', rules: [{ init: { name: 'ones' } }] };
+    const ones = { module: '', rules: [{ init: { name: 'ones' as const } }] };
     const answers = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
         i % 3 === 0
@@ -113,7 +113,9 @@ describe('a live model', () => {
   });
 
   it('draws on from where its generator stands unless a seed is given', async () => {
-    const rules = [{ types: ['Linear'], parameters: ['weight'], init: { name: 'normal', std: 0.01 } }];
+    const rules = [
+      { types: ['Linear'], parameters: ['weight'], init: { name: 'normal' as const, std: 0.01 } },
+    ];
     const model = await fresh('stream', mlp);
     await model.init({ module: '', rules });
     const first = await values('stream', '0.weight');
@@ -126,7 +128,11 @@ describe('a live model', () => {
   });
 
   it('visits a module shared under one parent once, and one shared under two parents twice', async () => {
-    const draws = { module: '', rules: [{ parameters: ['weight'], init: { name: 'uniform' } }], seed: 1 };
+    const draws = {
+      module: '',
+      rules: [{ parameters: ['weight'], init: { name: 'uniform' as const } }],
+      seed: 1,
+    };
     const flat = await fresh('one-parent', {
       shared: { s: linear(3, 3) },
       type: 'Sequential',
@@ -181,7 +187,7 @@ describe('a live model', () => {
           ((await model.forward({ inputs, module: '' })) as { outputs: TensorValue }).outputs;
         // More forwards at once than workers: every worker takes some.
         const [together, ...alone] = await Promise.all([run(rows), ...rows.map((one) => run([one]))]);
-        expect(alone.flatMap(bits)).toEqual(bits(together!));
+        expect(alone.flatMap(bits)).toEqual(bits(together));
       }),
       { numRuns: 25 },
     );

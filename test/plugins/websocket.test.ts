@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -26,10 +27,7 @@ afterEach(() => app.close());
 /** The status and code with which an upgrade is refused. */
 async function refusal(path: string): Promise<{ status: number | undefined; code: string }> {
   const socket = new WebSocket(`ws://${host}${path}`);
-  const [, answer] = (await once(socket, 'unexpected-response')) as [
-    unknown,
-    import('node:http').IncomingMessage,
-  ];
+  const [, answer] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   let text = '';
   for await (const chunk of answer) text += String(chunk);
   return { status: answer.statusCode, code: (JSON.parse(text) as { code: string }).code };

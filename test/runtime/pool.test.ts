@@ -29,7 +29,10 @@ function slow(memory: SharedMemory) {
 function quick(memory: SharedMemory) {
   const region = memory.allocate(64);
   const steps: EditStep[] = [{ kind: 'zero', to: region.address, bytes: 64 }];
-  return { call: { segment: region.segment, steps }, bytes: () => [...(memory.tensor(region, [64], 'bool').data as Uint8Array)] };
+  return {
+    call: { segment: region.segment, steps },
+    bytes: () => [...(memory.tensor(region, [64], 'bool').data as Uint8Array)],
+  };
 }
 
 describe('the worker pool', () => {

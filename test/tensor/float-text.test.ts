@@ -81,7 +81,13 @@ describe('the text of a float32', () => {
   it('is so for the smallest subnormals, and for powers of ten, integers past 2^24, halves and thousandths', () => {
     const values = [
       ...Array.from({ length: 84 }, (_, i) => Number(`1e${i - 45}`)),
-      ...Array.from({ length: 3000 }, (_, i) => [2 ** 24 + 2 * i, i * 1e6, i / 64, i / 1000, 2 ** 30 + i * 64]).flat(),
+      ...Array.from({ length: 3000 }, (_, i) => [
+        2 ** 24 + 2 * i,
+        i * 1e6,
+        i / 64,
+        i / 1000,
+        2 ** 30 + i * 64,
+      ]).flat(),
     ];
     const patterns = values.map((value) => {
       float[0] = value;

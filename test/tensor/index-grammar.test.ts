@@ -16,7 +16,10 @@ const { reads } = JSON.parse(readFileSync('test/fixtures/indexing.json', 'utf8')
 const arange = (shape: Shape) => Float32Array.from({ length: numel(shape) }, (_, i) => i);
 
 function read(shape: Shape, text: string) {
-  const { shape: found, data } = gather({ dtype: 'float32', data: arange(shape) }, resolveIndex(parseIndex(text), shape));
+  const { shape: found, data } = gather(
+    { dtype: 'float32', data: arange(shape) },
+    resolveIndex(parseIndex(text), shape),
+  );
   return { shape: [...found], data: Array.from(data, Number) };
 }
 
@@ -52,12 +55,16 @@ function nest(shape: Shape, from = { value: 0 }): Nested {
 }
 
 const bound = fc.option(fc.integer({ min: -6, max: 6 }), { nil: undefined });
-const slice = fc.record({ start: bound, stop: bound, step: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }) });
+const slice = fc.record({
+  start: bound,
+  stop: bound,
+  step: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+});
 const cases = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 }).chain((shape) => {
   const items = shape.map((extent) => fc.oneof(slice, fc.integer({ min: -extent, max: extent - 1 })));
   return fc.record({
     shape: fc.constant(shape),
-    items: fc.tuple(...items) as fc.Arbitrary<Item[]>,
+    items: fc.tuple(...items),
     used: fc.nat({ max: shape.length }),
     ellipsis: fc.boolean(),
     space: fc.constantFrom('', ' ', '  '),
@@ -96,22 +103,28 @@ describe('an index', () => {
     );
   });
 
-  it.each(reads.filter((each) => 'data' in each))('$index of $tensor is what PyTorch reads', ({ tensor, index, shape, data }) => {
-    expect(read(tensor, index)).toEqual({ shape, data });
-  });
+  it.each(reads.filter((each) => 'data' in each))(
+    '$index of $tensor is what PyTorch reads',
+    ({ tensor, index, shape, data }) => {
+      expect(read(tensor, index)).toEqual({ shape, data });
+    },
+  );
 
-  it.each(reads.filter((each) => 'error' in each))('$index of $tensor is refused in PyTorch’s words', ({ tensor, index, error }) => {
-    // Python's advice to call item() is left out, and a position added to what the text alone shows.
-    const [sentence] = error.split('. Use');
-    let message = '';
-    try {
-      read(tensor, index);
-    } catch (caught) {
-      expect(caught instanceof IndexRangeError || caught instanceof IndexSyntaxError).toBe(true);
-      message = (caught as Error).message.replace(/, at character \d+$/, '');
-    }
-    expect(message).toBe(sentence);
-  });
+  it.each(reads.filter((each) => 'error' in each))(
+    '$index of $tensor is refused in PyTorch’s words',
+    ({ tensor, index, error }) => {
+      // Python's advice to call item() is left out, and a position added to what the text alone shows.
+      const [sentence] = error.split('. Use');
+      let message = '';
+      try {
+        read(tensor, index);
+      } catch (caught) {
+        expect(caught instanceof IndexRangeError || caught instanceof IndexSyntaxError).toBe(true);
+        message = (caught as Error).message.replace(/, at character \d+$/, '');
+      }
+      expect(message).toBe(sentence);
+    },
+  );
 
   it.each(['', ' ', ':', '...', ' ... '])('"%s" is the whole tensor', (text) => {
     expect(read([2, 3], text)).toEqual({ shape: [2, 3], data: [0, 1, 2, 3, 4, 5] });

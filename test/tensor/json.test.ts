@@ -14,7 +14,8 @@ const float32 = fc.oneof(
 const int64 = fc.bigInt({ min: -(2n ** 53n) + 1n, max: 2n ** 53n - 1n });
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 
-const list = <T>(element: fc.Arbitrary<T>, length: number) => fc.array(element, { minLength: length, maxLength: length });
+const list = <T>(element: fc.Arbitrary<T>, length: number) =>
+  fc.array(element, { minLength: length, maxLength: length });
 const MAKERS: Record<DType, (length: number) => fc.Arbitrary<TensorData>> = {
   float32: (length) => list(float32, length).map((values) => Float32Array.from(values)),
   int64: (length) => list(int64, length).map((values) => BigInt64Array.from(values)),
@@ -25,7 +26,8 @@ const tensors = fc
   .tuple(fc.constantFrom<DType>('float32', 'int64', 'int32', 'bool'), shapes)
   .chain(([dtype, shape]) => MAKERS[dtype](numel(shape)).map((data) => new TensorValue(dtype, shape, data)));
 
-const floats = (shape: number[], values: number[]) => new TensorValue('float32', shape, Float32Array.from(values));
+const floats = (shape: number[], values: number[]) =>
+  new TensorValue('float32', shape, Float32Array.from(values));
 
 function faultsOf(work: () => unknown): string[] {
   try {
@@ -37,7 +39,8 @@ function faultsOf(work: () => unknown): string[] {
   return [];
 }
 const inspectFaults = (value: unknown) => faultsOf(() => inspectTensor(value, 'inputs'));
-const writeFaults = (value: unknown, target: TensorData) => faultsOf(() => writeTensor(value, target, 'inputs'));
+const writeFaults = (value: unknown, target: TensorData) =>
+  faultsOf(() => writeTensor(value, target, 'inputs'));
 
 describe('an answer', () => {
   it('says what JSON.stringify says, where there are no tensors', () => {
@@ -61,7 +64,11 @@ describe('an answer', () => {
   });
 
   it('has tensors anywhere in it, flat or nested, and maps as objects', () => {
-    const body = { a: [floats([2, 2], [1, 0.1, -0, 1e-7])], m: new Map([['__proto__', floats([], [NaN])]]), z: undefined };
+    const body = {
+      a: [floats([2, 2], [1, 0.1, -0, 1e-7])],
+      m: new Map([['__proto__', floats([], [NaN])]]),
+      z: undefined,
+    };
     expect(stringifyAnswer(body)).toBe(
       '{"a":[{"dtype":"float32","shape":[2,2],"data":[1,0.1,-0,1e-7]}],' +
         '"m":{"__proto__":{"dtype":"float32","shape":[],"data":["NaN"]}}}',
@@ -85,8 +92,12 @@ describe('an answer', () => {
   });
 
   it('is whole where it is longer than any block of bytes', () => {
-    const values = Float32Array.from({ length: 100_003 }, (_, i) => Math.fround(Math.sin(i) * 10 ** ((i % 30) - 15)));
-    const { data } = JSON.parse(stringifyAnswer(new TensorValue('float32', [values.length], values))) as { data: number[] };
+    const values = Float32Array.from({ length: 100_003 }, (_, i) =>
+      Math.fround(Math.sin(i) * 10 ** ((i % 30) - 15)),
+    );
+    const { data } = JSON.parse(stringifyAnswer(new TensorValue('float32', [values.length], values))) as {
+      data: number[];
+    };
     expect(Float32Array.from(data)).toEqual(values);
   });
 });
@@ -97,8 +108,10 @@ describe('a tensor in a request', () => {
       fc.property(tensors, fc.constantFrom('flat' as const, 'nested' as const), (tensor, layout) => {
         const decoded = decodeTensor(JSON.parse(stringifyAnswer(tensor, { layout })), { path: 'x' });
         expect(decoded).toEqual(tensor);
-        const bytes = ({ data }: TensorValue) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-        if (!Array.from<number | bigint>(tensor.data).some(Number.isNaN)) expect(bytes(decoded)).toEqual(bytes(tensor));
+        const bytes = ({ data }: TensorValue) =>
+          new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+        if (!Array.from<number | bigint>(tensor.data).some(Number.isNaN))
+          expect(bytes(decoded)).toEqual(bytes(tensor));
       }),
       { numRuns: 300 },
     );
@@ -148,19 +161,27 @@ describe('a tensor in a request', () => {
 
   it('with a shape that cannot be, or whose numbers are not there, is refused whatever size it claims', () => {
     const faults = (shape: unknown, data: unknown = [1]) => inspectFaults({ shape, data });
-    expect(faults([65536, 65536])).toEqual(["inputs.data: shape '[65536, 65536]' is invalid for input of size 1"]);
+    expect(faults([65536, 65536])).toEqual([
+      "inputs.data: shape '[65536, 65536]' is invalid for input of size 1",
+    ]);
     expect(faults([0])).toEqual(['inputs.data: expected sequence of length 0 at dim 0 (got 1)']);
-    expect(faults([2 ** 31])).toEqual(['inputs.data: expected sequence of length 2147483648 at dim 0 (got 1)']);
+    expect(faults([2 ** 31])).toEqual([
+      'inputs.data: expected sequence of length 2147483648 at dim 0 (got 1)',
+    ]);
     expect(faults([-1, 1.5, 2 ** 53, '2'])).toEqual([
       'inputs.shape[0]: must be a nonnegative whole number, not -1',
       'inputs.shape[1]: must be a nonnegative whole number, not 1.5',
       'inputs.shape[2]: must be a nonnegative whole number, not 9007199254740992',
       'inputs.shape[3]: must be a nonnegative whole number, not "2"',
     ]);
-    expect(faults([2 ** 40, 2 ** 40])).toEqual(['inputs.shape: [1099511627776, 1099511627776] has too many elements']);
+    expect(faults([2 ** 40, 2 ** 40])).toEqual([
+      'inputs.shape: [1099511627776, 1099511627776] has too many elements',
+    ]);
     expect(faults([2 ** 52, 2 ** 52, 0])[0]).toMatch(/^inputs\.shape: .* has too many elements$/);
     expect(faults(Array(65).fill(1))).toEqual(['inputs.shape: has 65 dimensions; 64 is the most']);
-    expect(faults([2, 2], [[1, 2], [3]])).toEqual(['inputs.data[1]: expected sequence of length 2 at dim 1 (got 1)']);
+    expect(faults([2, 2], [[1, 2], [3]])).toEqual([
+      'inputs.data[1]: expected sequence of length 2 at dim 1 (got 1)',
+    ]);
     expect(faults(2)).toEqual(['inputs.shape: must be a list of whole numbers, not 2']);
   });
 
@@ -168,7 +189,9 @@ describe('a tensor in a request', () => {
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
     expect(inspectFaults(deep)).toEqual(['inputs: is nested more than 64 lists deep']);
-    expect(inspectFaults({ shape: [1], data: deep })).toEqual(['inputs.data[0]: must be a number, not a list']);
+    expect(inspectFaults({ shape: [1], data: deep })).toEqual([
+      'inputs.data[0]: must be a number, not a list',
+    ]);
   });
 
   it('with unknown fields or dtypes hears of the nearest known ones', () => {
@@ -208,6 +231,8 @@ describe('a tensor in a request', () => {
   });
 
   it('never writes past its target', () => {
-    expect(writeFaults([1, 2, 3], new Float32Array(2))).toEqual(['inputs: has 3 elements where 2 are wanted']);
+    expect(writeFaults([1, 2, 3], new Float32Array(2))).toEqual([
+      'inputs: has 3 elements where 2 are wanted',
+    ]);
   });
 });

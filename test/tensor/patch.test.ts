@@ -8,8 +8,12 @@ interface Fixtures {
   /** The elements that the scalars meet, as float32's bits. */
   base: number[];
   /** tensor: i + 0.5; value: (i + 1) * 0.1, in float32. */
-  writes: ({ shape: number[]; index: string; op: PatchOp['op']; value: number[] } & Outcome<{ data: number[] }>)[];
-  scalars: ({ op: PatchOp['op']; value?: number; min?: number; max?: number } & Outcome<{ bits: number[] }>)[];
+  writes: ({ shape: number[]; index: string; op: PatchOp['op']; value: number[] } & Outcome<{
+    data: number[];
+  }>)[];
+  scalars: ({ op: PatchOp['op']; value?: number; min?: number; max?: number } & Outcome<{
+    bits: number[];
+  }>)[];
   /** tensor: int64 [5, -7, 2^53 - 1, 0]. */
   integers: ({ op: PatchOp['op']; value: number } & Outcome<{ data: string[] }>)[];
 }
@@ -18,47 +22,62 @@ const fixtures = JSON.parse(readFileSync('test/fixtures/indexing.json', 'utf8'))
 const asText = (shape: readonly number[]) => `[${shape.join(', ')}]`;
 
 describe('tensor[index] = value, and the in-place ops', () => {
-  it.each(fixtures.writes.map((each) => [`${asText(each.shape)}[${each.index}] ${each.op} ${asText(each.value)}`, each] as const))(
-    '%s: what PyTorch makes of it, or says',
-    (_, { shape, index, op, value, ...outcome }) => {
-      const found = checkPatchOp(shape, { op, index, value: { shape: value } });
+  it.each(
+    fixtures.writes.map(
+      (each) => [`${asText(each.shape)}[${each.index}] ${each.op} ${asText(each.value)}`, each] as const,
+    ),
+  )('%s: what PyTorch makes of it, or says', (_, { shape, index, op, value, ...outcome }) => {
+    const found = checkPatchOp(shape, { op, index, value: { shape: value } });
+    if ('error' in outcome) {
+      expect(found.map(({ message }) => message)).toEqual([outcome.error]);
+      return;
+    }
+    expect(found).toEqual([]);
+    const data = Float32Array.from({ length: numel(shape) }, (_, i) => i + 0.5);
+    const operand = Float32Array.from(
+      { length: numel(value) },
+      (_, i) => Math.fround(i + 1) * Math.fround(0.1),
+    );
+    applyPatch(data, shape, { op, index, value: { shape: value, data: operand } });
+    expect([...data]).toEqual(outcome.data);
+  });
+
+  it.each(fixtures.scalars)(
+    '$op $value $min $max: PyTorch’s bits (one NaN for all), or its words',
+    ({ op, value, min, max, ...outcome }) => {
+      const data = new Float32Array(new SharedArrayBuffer(fixtures.base.length * 4));
+      new Int32Array(data.buffer).set(fixtures.base);
+      const patch = {
+        op,
+        ...(value !== undefined && { value }),
+        ...(min !== undefined && { min }),
+        ...(max !== undefined && { max }),
+      };
+      const found = checkPatchOp([data.length], patch);
       if ('error' in outcome) {
         expect(found.map(({ message }) => message)).toEqual([outcome.error]);
         return;
       }
       expect(found).toEqual([]);
-      const data = Float32Array.from({ length: numel(shape) }, (_, i) => i + 0.5);
-      const operand = Float32Array.from({ length: numel(value) }, (_, i) => Math.fround(i + 1) * Math.fround(0.1));
-      applyPatch(data, shape, { op, index, value: { shape: value, data: operand } });
-      expect([...data]).toEqual(outcome.data);
+      applyPatch(data, [data.length], patch);
+      expect(data).toEqual(new Float32Array(Int32Array.from(outcome.bits).buffer));
     },
   );
 
-  it.each(fixtures.scalars)('$op $value $min $max: PyTorch’s bits (one NaN for all), or its words', ({ op, value, min, max, ...outcome }) => {
-    const data = new Float32Array(new SharedArrayBuffer(fixtures.base.length * 4));
-    new Int32Array(data.buffer).set(fixtures.base);
-    const patch = { op, ...(value !== undefined && { value }), ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
-    const found = checkPatchOp([data.length], patch);
-    if ('error' in outcome) {
-      expect(found.map(({ message }) => message)).toEqual([outcome.error]);
-      return;
-    }
-    expect(found).toEqual([]);
-    applyPatch(data, [data.length], patch);
-    expect(data).toEqual(new Float32Array(Int32Array.from(outcome.bits).buffer));
-  });
-
-  it.each(fixtures.integers)('int64 $op $value: PyTorch’s integers, or its words', ({ op, value, ...outcome }) => {
-    const data = BigInt64Array.of(5n, -7n, 2n ** 53n - 1n, 0n);
-    const found = checkPatchOp([4], { op, value }, 'int64');
-    if ('error' in outcome) {
-      expect(found.map(({ message }) => message)).toEqual([outcome.error]);
-      return;
-    }
-    expect(found).toEqual([]);
-    applyPatch(data, [4], { op, value });
-    expect([...data].map(String)).toEqual(outcome.data);
-  });
+  it.each(fixtures.integers)(
+    'int64 $op $value: PyTorch’s integers, or its words',
+    ({ op, value, ...outcome }) => {
+      const data = BigInt64Array.of(5n, -7n, 2n ** 53n - 1n, 0n);
+      const found = checkPatchOp([4], { op, value }, 'int64');
+      if ('error' in outcome) {
+        expect(found.map(({ message }) => message)).toEqual([outcome.error]);
+        return;
+      }
+      expect(found).toEqual([]);
+      applyPatch(data, [4], { op, value });
+      expect([...data].map(String)).toEqual(outcome.data);
+    },
+  );
 
   it('wrap int32, as PyTorch does', () => {
     const data = Int32Array.of(2 ** 31 - 1, 123456789);
@@ -97,14 +116,23 @@ describe('a patch that cannot be done', () => {
     expect(paths({ op: 'map' })).toEqual(['expression']);
     expect(paths({ op: 'clamp', min: 1e39, max: -1e39 })).toEqual(['min', 'max']);
     expect(paths({ op: 'toString', value: 1 })).toEqual(['op']);
-    expect(checkPatchOp([2], { op: 'mull', value: 1 } as unknown as PatchOp)[0]!.message).toMatch(/did you mean mul\?$/);
+    expect(checkPatchOp([2], { op: 'mull', value: 1 } as unknown as PatchOp)[0]!.message).toMatch(
+      /did you mean mul\?$/,
+    );
   });
 
   it('is told so for dtypes that cannot hold its result', () => {
-    const messages = (op: PatchOp, dtype: 'int64' | 'bool') => checkPatchOp([2], op, dtype).map(({ message }) => message);
-    expect(messages({ op: 'clamp', min: 1.5 }, 'int64')).toEqual(["result type Float can't be cast to the desired output type Long"]);
-    expect(messages({ op: 'set', value: 1e300 }, 'int64')).toEqual(['value cannot be converted to type int64_t without overflow']);
-    expect(messages({ op: 'add', value: 1 }, 'bool')).toEqual(["result type Long can't be cast to the desired output type Bool"]);
+    const messages = (op: PatchOp, dtype: 'int64' | 'bool') =>
+      checkPatchOp([2], op, dtype).map(({ message }) => message);
+    expect(messages({ op: 'clamp', min: 1.5 }, 'int64')).toEqual([
+      "result type Float can't be cast to the desired output type Long",
+    ]);
+    expect(messages({ op: 'set', value: 1e300 }, 'int64')).toEqual([
+      'value cannot be converted to type int64_t without overflow',
+    ]);
+    expect(messages({ op: 'add', value: 1 }, 'bool')).toEqual([
+      "result type Long can't be cast to the desired output type Bool",
+    ]);
     expect(messages({ op: 'map', expression: 'w' }, 'int64')).toHaveLength(1);
   });
 

@@ -9,12 +9,22 @@ describe('a shape', () => {
     expect(Object.is(checkShape([-0])[0], 0)).toBe(true);
   });
 
-  it.each([null, 3, '2,3', {}, [-1], [1.5], [2 ** 53], ['2'], [NaN], [2 ** 40, 2 ** 40], Array(65).fill(1), [, 1]])(
-    'is not %j',
-    (value) => {
-      expect(() => checkShape(value)).toThrow(TensorError);
-    },
-  );
+  it.each([
+    null,
+    3,
+    '2,3',
+    {},
+    [-1],
+    [1.5],
+    [2 ** 53],
+    ['2'],
+    [NaN],
+    [2 ** 40, 2 ** 40],
+    Array(65).fill(1),
+    [, 1],
+  ])('is not %j', (value) => {
+    expect(() => checkShape(value)).toThrow(TensorError);
+  });
 
   it('has its size counted without overflow', () => {
     expect(numel([])).toBe(1);

@@ -11,18 +11,35 @@ describe('statistics', () => {
   });
 
   it('are float32 numbers in their shortest form', () => {
-    expect(statistics(Float32Array.of(0.1))).toMatchObject({ min: 0.1, max: 0.1, mean: 0.1, std: null, norm: 0.1 });
+    expect(statistics(Float32Array.of(0.1))).toMatchObject({
+      min: 0.1,
+      max: 0.1,
+      mean: 0.1,
+      std: null,
+      norm: 0.1,
+    });
   });
 
   it('show a NaN in everything but the counts, and infinities as strings', () => {
     expect(statistics(Float32Array.of(1, NaN, Infinity, 0, -0))).toEqual({
       numel: 5, min: 'NaN', max: 'NaN', mean: 'NaN', std: 'NaN', norm: 'NaN', nan: 1, inf: 1, zeros: 2,
     }); // prettier-ignore
-    expect(statistics(Float32Array.of(-Infinity, 1))).toMatchObject({ min: '-Infinity', max: 1, mean: '-Infinity' });
+    expect(statistics(Float32Array.of(-Infinity, 1))).toMatchObject({
+      min: '-Infinity',
+      max: 1,
+      mean: '-Infinity',
+    });
   });
 
   it('of nothing are null', () => {
-    expect(statistics(new Float32Array())).toMatchObject({ numel: 0, min: null, max: null, mean: null, std: null, norm: 0 });
+    expect(statistics(new Float32Array())).toMatchObject({
+      numel: 0,
+      min: null,
+      max: null,
+      mean: null,
+      std: null,
+      norm: 0,
+    });
   });
 
   it('lose nothing where the mean is large and the deviations small', () => {

@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { numel, type Shape } from '#src/tensor/shape.js';
-import { BroadcastError, broadcastShapes, broadcastStrides, expandStrides, forEachRow, gather, type View, wholeView } from '#src/tensor/view.js';
+import {
+  BroadcastError,
+  broadcastShapes,
+  broadcastStrides,
+  expandStrides,
+  forEachRow,
+  gather,
+  type View,
+  wholeView,
+} from '#src/tensor/view.js';
 
 const arange = (n: number) => Float32Array.from({ length: n }, (_, i) => i);
 
@@ -16,12 +25,16 @@ const placeOf = ({ strides, offset }: Pick<View, 'strides' | 'offset'>, index: r
 
 /** A view of whichever strides, and the length of memory that it needs. */
 const views = fc
-  .array(fc.record({ extent: fc.integer({ min: 0, max: 4 }), stride: fc.integer({ min: 0, max: 12 }) }), { maxLength: 4 })
-  .chain((dims) => fc.nat({ max: 5 }).map((offset): View => ({
-    shape: dims.map(({ extent }) => extent),
-    strides: dims.map(({ stride }) => stride),
-    offset,
-  })));
+  .array(fc.record({ extent: fc.integer({ min: 0, max: 4 }), stride: fc.integer({ min: 0, max: 12 }) }), {
+    maxLength: 4,
+  })
+  .chain((dims) =>
+    fc.nat({ max: 5 }).map((offset): View => ({
+      shape: dims.map(({ extent }) => extent),
+      strides: dims.map(({ stride }) => stride),
+      offset,
+    })),
+  );
 
 /** A shape, and one that broadcasts to it: some extents 1, some leading dimensions gone. */
 const stretched = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }).chain((target) =>
@@ -57,7 +70,10 @@ describe('a view', () => {
 
   it('keeps int64 as it is', () => {
     const data = BigInt64Array.of(1n, 2n ** 60n, 3n, 4n);
-    expect([...gather({ dtype: 'int64', data }, { shape: [2], strides: [2], offset: 1 }).data]).toEqual([2n ** 60n, 4n]);
+    expect([...gather({ dtype: 'int64', data }, { shape: [2], strides: [2], offset: 1 }).data]).toEqual([
+      2n ** 60n,
+      4n,
+    ]);
   });
 });
 
