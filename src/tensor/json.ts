@@ -9,7 +9,7 @@ import { collectShape, listed, MAX_RANK, numel, type Shape } from './shape.js';
 import { dtypeOf, zeros, type TensorArrays, type TensorData, type TensorValue } from './tensor-value.js';
 
 export { TensorError } from './fault.js';
-export { stringifyAnswer, type AnswerOptions } from './json-text.js';
+export { stringifyAnswer } from './json-text.js';
 
 export interface Inspected {
   readonly shape: Shape;
@@ -90,11 +90,11 @@ interface Outline {
 
 /** undefined where a fault leaves nothing to walk. */
 function outlineOf(value: unknown, path: string, faults: FaultList): Outline | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (typeof value !== 'object' || value === null || isList(value)) {
     const shape = nestedShape(value, path, faults);
     return shape && { shape, dtype: undefined, data: value, path, lists: shape };
   }
-  const fields = new Map(Object.entries(value));
+  const fields = new Map<string, unknown>(Object.entries(value));
   for (const name of fields.keys()) {
     if (FIELDS.includes(name)) continue;
     faults.add(() => ({
@@ -117,8 +117,7 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
   if (!shape || !fields.has('data')) return undefined;
   const data = fields.get('data');
   const outline = { shape, dtype: known ? (dtype as DType) : undefined, data, path: `${path}.data` };
-  const isFlat = Array.isArray(data) && !Array.isArray(data[0]);
-  if (!isFlat || shape.length === 1) return { ...outline, lists: shape };
+  if (!isList(data) || isList(data[0]) || shape.length === 1) return { ...outline, lists: shape };
   if (data.length !== numel(shape)) {
     const message = `shape '${listed(shape)}' is invalid for input of size ${data.length}`;
     faults.add(() => ({ path: `${path}.data`, message }));
@@ -127,12 +126,14 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
   return { ...outline, lists: [data.length] };
 }
 
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+
 const FIELDS: readonly string[] = ['dtype', 'shape', 'data'];
 
 /** The shape that the first elements tell; whether all the others agree is for `walk` to see. */
 function nestedShape(value: unknown, path: string, faults: FaultList): Shape | undefined {
   const shape: number[] = [];
-  for (let list = value; Array.isArray(list); list = (list as readonly unknown[])[0]) {
+  for (let list = value; isList(list); list = list[0]) {
     shape.push(list.length);
     if (shape.length > MAX_RANK) {
       faults.add(() => ({ path, message: `is nested more than ${MAX_RANK} lists deep` }));
@@ -153,12 +154,12 @@ function walk({ data, lists, path }: Outline, faults: FaultList, visit: Visit): 
   const elementFault: RowFault = (index, message) => faults.add(() => ({ path: place(index), message }));
   const enter = (list: unknown): void => {
     const dim = at.length;
-    if (!Array.isArray(list) || list.length !== lists[dim]) {
-      const got = Array.isArray(list) ? list.length : shown(list);
+    if (!isList(list) || list.length !== lists[dim]) {
+      const got = isList(list) ? list.length : shown(list);
       const message = `expected sequence of length ${lists[dim]} at dim ${dim} (got ${got})`;
       return faults.add(() => ({ path: place(), message }));
     }
-    if (dim === lists.length - 1) return visit(list as readonly unknown[], elementFault);
+    if (dim === lists.length - 1) return visit(list, elementFault);
     for (let i = 0; i < list.length; i++) {
       at.push(i);
       enter(list[i]);

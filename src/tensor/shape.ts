@@ -9,6 +9,9 @@ export type Shape = readonly number[];
 /** PyTorch's own iterators stop at 64 dimensions (ATen, TensorIterator). */
 export const MAX_RANK = 64;
 
+/** A shape without elements costs its client nothing: without a bound, loops over its other extents would not end. */
+const MAX_EMPTY = 2 ** 24;
+
 /** The number of elements of a shape; throws RangeError where it passes 2^53 - 1. */
 export function numel(shape: Shape): number {
   let n = 1;
@@ -73,6 +76,9 @@ export function collectShape(value: unknown, path: string, faults: FaultList): S
     numel(shape);
   } catch (error) {
     return fault(path, (error as RangeError).message);
+  }
+  if (shape.reduce((product, extent) => product * (extent || 1), 1) > MAX_EMPTY && shape.includes(0)) {
+    return fault(path, `${listed(shape)} is too large for a tensor without elements`);
   }
   return shape.map((extent) => extent + 0); // -0 becomes 0
 }

@@ -20,8 +20,9 @@ describe('a shape', () => {
     ['2'],
     [NaN],
     [2 ** 40, 2 ** 40],
+    [2 ** 40, 0],
     Array(65).fill(1),
-    [, 1],
+    new Array(2),
   ])('is not %j', (value) => {
     expect(() => checkShape(value)).toThrow(TensorError);
   });
