@@ -201,7 +201,7 @@ export function parameterRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { model, path } = request.params;
-      return answer(reply, await models.get(model).patch(new Map([[path, request.body]])));
+      return answer(reply, await models.get(model).patchParameter(path, request.body));
     },
   );
 }

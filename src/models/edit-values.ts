@@ -6,6 +6,7 @@ import { checkInit } from '../nn/init/apply.js';
 import type { InitSpec } from '../nn/init/spec.js';
 import { defaultInits } from '../nn/architecture.js';
 import { applyOrder, everyName, joinPath, type Parameter } from '../nn/module.js';
+import { pathKey } from '../nn/options.js';
 import { LAYERS } from '../nn/layers/table.js';
 import { nearest } from '../nearest.js';
 import type { PlacedPatchOp } from '../runtime/protocol.js';
@@ -21,11 +22,30 @@ export interface ParameterEdit {
   readonly requires_grad?: boolean;
 }
 
+/** How faults name what a client sent: an op of an edit, and the edit itself. */
+interface Naming {
+  readonly op: (path: string, index: number) => string;
+  readonly edit: (path: string) => string;
+}
+
+export const NAMINGS = {
+  /** `{"value": ...}` */
+  value: { op: () => '', edit: () => '' },
+  /** `{"ops": [...]}` */
+  edit: { op: (_path, index) => `ops[${index}]`, edit: () => '' },
+  /** `{"parameters": {path: {"ops": [...]}}}` */
+  edits: {
+    op: (path, index) => `parameters${pathKey(path)}.ops[${index}]`,
+    edit: (path) => `parameters${pathKey(path)}`,
+  },
+} satisfies Record<string, Naming>;
+
+function inside(at: string, field: string): string {
+  return at === '' ? field : `${at}.${field}`;
+}
+
 /** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */
-export function patch(
-  edits: ReadonlyMap<string, ParameterEdit>,
-  where: (path: string) => string,
-): Preparation {
+export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming): Preparation {
   return (state, draft) => {
     const touched = new Map<Parameter, string | null>();
     const requiresGrad = new Map<Parameter, boolean>();
@@ -34,7 +54,7 @@ export function patch(
       const { parameter } = parameterAt(state, path);
       const ops = edit.ops ?? [];
       ops.forEach((op, i) => {
-        const placed = placeOp(op, parameter, { path, at: `${where(path)}ops[${i}]`, draft, faults });
+        const placed = placeOp(op, parameter, { path, at: naming.op(path, i), draft, faults });
         if (!placed) return;
         const target = draft.modify(parameter);
         draft.push({ kind: 'patch', target, op: placed });
@@ -44,7 +64,7 @@ export function patch(
       if (edit.requires_grad !== undefined) {
         if (parameter.kind === 'buffer' || parameter.dtype !== 'float32') {
           faults.push({
-            path: `${where(path)}requires_grad`,
+            path: inside(naming.edit(path), 'requires_grad'),
             message: `${quoted(path)} is a buffer: it has no gradient`,
           });
         } else if (edit.requires_grad !== state.tensors.get(parameter).requiresGrad) {
@@ -71,9 +91,9 @@ function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): Pl
   if (rest.expression !== undefined) {
     const wrong = checkExpression(rest.expression);
     if (wrong !== undefined)
-      throw new ApiError('EXPRESSION_INVALID', [], [{ path: `${at}.expression`, message: wrong }]);
+      throw new ApiError('EXPRESSION_INVALID', [], [{ path: inside(at, 'expression'), message: wrong }]);
   }
-  if (rest.index !== undefined) viewOf(parameter.shape, rest.index, `${at}.index`);
+  if (rest.index !== undefined) viewOf(parameter.shape, rest.index, inside(at, 'index'));
   if (value === undefined || typeof value === 'number') {
     const found = checkPatchOp(
       parameter.shape,
@@ -82,19 +102,19 @@ function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): Pl
     );
     return report(found, at, faults) ? { ...rest, ...(value !== undefined && { value }) } : undefined;
   }
-  const { shape } = inspect(value, `${at}.value`);
+  const { shape } = inspect(value, inside(at, 'value'));
   const found = checkPatchOp(parameter.shape, { ...rest, value: { shape } }, parameter.dtype);
   const whole = rest.index === undefined && rest.op === 'set';
   if (found.length > 0 && whole) {
     throw new ApiError('PARAMETER_SHAPE', [path, parameter.shape.join(', '), shape.join(', ')]);
   }
   if (!report(found, at, faults)) return undefined;
-  return { ...rest, value: draft.stage(value, { shape, dtype: parameter.dtype, path: `${at}.value` }) };
+  return { ...rest, value: draft.stage(value, { shape, dtype: parameter.dtype, path: inside(at, 'value') }) };
 }
 
 /** Collects faults below a path; whether there were none. */
 function report(found: readonly Fault[], at: string, faults: Fault[]): boolean {
-  for (const { path, message } of found) faults.push({ path: path === '' ? at : `${at}.${path}`, message });
+  for (const { path, message } of found) faults.push({ path: path === '' ? at : inside(at, path), message });
   return found.length === 0;
 }
 

@@ -11,6 +11,7 @@ import { Draft, type Workplace } from './draft.js';
 import {
   init,
   load,
+  NAMINGS,
   patch,
   type ClientPatchOp,
   type InitRequest,
@@ -106,13 +107,16 @@ export class Model implements ModelState {
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
   setParameter(path: string, request: { value: unknown; index?: string | undefined }): Promise<Body> {
     const op: ClientPatchOp = { op: 'set', ...request };
-    return this.change(patch(new Map([[path, { ops: [op] }]]), () => ''));
+    return this.change(patch(new Map([[path, { ops: [op] }]]), NAMINGS.value));
   }
 
   /** All the edits or none, one revision. */
   patch(edits: ReadonlyMap<string, ParameterEdit>): Promise<Body> {
-    const where = edits.size === 1 ? () => '' : (path: string) => `parameters.${path}.`;
-    return this.change(patch(edits, where));
+    return this.change(patch(edits, NAMINGS.edits));
+  }
+
+  patchParameter(path: string, edit: ParameterEdit): Promise<Body> {
+    return this.change(patch(new Map([[path, edit]]), NAMINGS.edit));
   }
 
   init(request: InitRequest): Promise<Body> {
