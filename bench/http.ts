@@ -5,7 +5,7 @@ import autocannon from 'autocannon';
 import { median, report } from './measure.js';
 import { startServer } from './server.js';
 
-const CONNECTIONS = 16;
+const CONNECTIONS = 64;
 const SECONDS = 3;
 const ROUNDS = 5;
 

@@ -47,12 +47,12 @@ export interface AppOptions {
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, registry, pool, memory, maddFused } = options;
+  const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
   const app: FastifyInstance = Fastify({
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
-    // A line for each request is the debug level's: at ten thousand a second they cost more than the requests.
-    logController: new LogController({
-      disableRequestLogging: config.logLevel !== 'debug' && config.logLevel !== 'trace',
-    }),
+    // A line for each request is the debug level's, and so is a logger for each: they cost more than a small request.
+    logController: new LogController({ disableRequestLogging: !logsRequests }),
+    childLoggerFactory: (logger, bindings, opts) => (logsRequests ? logger.child(bindings, opts) : logger),
     genReqId: () => randomUUID(),
     trustProxy: false,
     bodyLimit: config.bodyLimitBytes,

@@ -73,8 +73,9 @@ export function methodsOf(app: FastifyInstance): () => void {
 /** Fastify's frameworkErrors and the handlers above. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const told = toApiError(error, request);
-  if (told.code === 'INTERNAL') request.log.error({ err: error }, 'a request failed');
-  else request.log.debug({ code: told.code, detail: told.message }, 'a request was refused');
+  if (told.code === 'INTERNAL') request.log.error({ reqId: request.id, err: error }, 'a request failed');
+  else
+    request.log.debug({ reqId: request.id, code: told.code, detail: told.message }, 'a request was refused');
   if (told.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   // The rest of a body that was not read would be taken for the next request.
   if (told.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');

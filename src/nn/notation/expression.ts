@@ -4,13 +4,15 @@
 import { construct, isLayerType, unknownLayer, type Argument } from './construct.js';
 import { clipped, SyntaxFault, type Faults } from './faults.js';
 import { FUNCTIONS } from './functions.js';
-import type { Lexer, Token } from './lexer.js';
+import type { Lexer, Position, Token } from './lexer.js';
+import { NO_LOOPS, Rounds, type Loops } from './loops.js';
 import {
   arithmetic,
   dictOf,
   isNumber,
   negate,
   OPERATORS,
+  optionOf,
   sequenceOf,
   sizeOf,
   type Constant,
@@ -41,6 +43,10 @@ export interface Scope {
   readonly variables: ReadonlyMap<string, Value>;
   /** print(net) leaves the quotes of some strings out: `padding=same`. */
   readonly bareWords?: boolean;
+  /** The text's comprehensions; without them, none is read. */
+  readonly loops?: Loops;
+  /** What the rounds of comprehensions may make, all together. */
+  readonly maxModules?: number;
 }
 
 export class ExpressionReader {
@@ -49,11 +55,15 @@ export class ExpressionReader {
   private readonly scope: Scope;
   private nesting = 0;
   private expansion = 0;
+  private readonly loops: Loops;
+  private readonly rounds: Rounds;
 
   constructor(lexer: Lexer, faults: Faults, scope: Scope) {
     this.lexer = lexer;
     this.faults = faults;
     this.scope = scope;
+    this.loops = scope.loops ?? NO_LOOPS;
+    this.rounds = new Rounds(scope.maxModules ?? Infinity);
   }
 
   expression(atLeast = 1): Value {
@@ -139,10 +149,13 @@ export class ExpressionReader {
     if (token.kind === 'number') return { is: 'constant', at: token.at, value: token.value };
     if (token.kind === 'string') return { is: 'constant', at: token.at, value: this.joined(token.value) };
     if (token.kind === 'name') return this.named(token.at, token.text);
+    const loop = this.loops.get(token.at);
     if (isSymbol(token, '[')) {
+      if (loop) return this.comprehension(token.at, loop, ']');
       return this.nested(token.at, () => sequenceOf(token.at, this.items(']').items));
     }
     if (isSymbol(token, '(')) {
+      if (loop) return this.comprehension(token.at, loop, ')');
       return this.nested(token.at, () => {
         const { items, commas } = this.items(')');
         const [only] = items;
@@ -173,13 +186,15 @@ export class ExpressionReader {
     }
     const name = parts.join('.');
     if (isSymbol(this.lexer.peek(), '(')) {
-      this.lexer.take();
+      const open = this.lexer.take().at;
+      const loop = this.loops.get(open);
+      if (loop) return this.called(at, name, [{ at: open, value: this.comprehension(open, loop, ')') }]);
       return this.nested(at, () => this.called(at, name, this.arguments(')')));
     }
     const printed = this.scope.bareWords === true ? PRINTED_CONSTANTS.get(name) : undefined;
     const constant = NAMED_CONSTANTS.has(name) ? NAMED_CONSTANTS.get(name) : printed;
     if (constant !== undefined) return { is: 'constant', at, value: constant };
-    const variable = this.scope.variables.get(name);
+    const variable = this.rounds.variable(name) ?? this.scope.variables.get(name);
     if (variable !== undefined) {
       this.expand(at, sizeOf(variable));
       return { ...variable, at };
@@ -197,16 +212,69 @@ export class ExpressionReader {
 
   private called(at: number, name: string, args: readonly Argument[]): Value {
     const type = layerName(name);
-    if (isLayerType(type)) return construct(type, at, args, this.faults);
+    if (isLayerType(type)) {
+      this.rounds.countModule(at);
+      return construct(type, at, args, this.faults);
+    }
     const call = FUNCTIONS.get(name);
     if (call === undefined) {
       this.faults.add(at, unknownLayer(type));
       return { is: 'fault', at };
     }
     const result = call(at, args);
-    if (typeof result !== 'string') return result;
+    if (typeof result !== 'string') {
+      if (name === 'range') this.expand(at, sizeOf(result));
+      return result;
+    }
     this.faults.add(at, result);
     return { is: 'fault', at };
+  }
+
+  /** The items in an open bracket, read anew for each value of the loop that stands behind them: new modules each time. */
+  private comprehension(at: number, loop: Position, closing: ']' | ')'): Value {
+    return this.nested(at, () => {
+      const body = this.lexer.position();
+      this.lexer.moveTo(loop);
+      const loopAt = this.lexer.take().at;
+      const { name, values } = this.loopHead(closing);
+      const end = this.lexer.position();
+      const found = this.faults.count;
+      const items: Value[] = [];
+      // Items that are made in no round at all are read for what is wrong with them.
+      const rounds = values.length > 0 ? values : [{ is: 'fault', at } as const];
+      for (const value of rounds) {
+        const item = this.rounds.run({ at, name, value, characters: loopAt - body.at }, () => {
+          this.lexer.moveTo(body);
+          return this.expression();
+        });
+        const next = this.lexer.peek();
+        if (next.at !== loopAt) throw unexpected(next, '"for"');
+        this.expand(at, sizeOf(item));
+        items.push(item);
+        // Further rounds would find the same again.
+        if (this.faults.count > found) break;
+      }
+      this.lexer.moveTo(end);
+      const wrong = this.faults.count > found || values.some((value) => value.is === 'fault');
+      return wrong ? { is: 'fault', at } : sequenceOf(at, values.length > 0 ? items : []);
+    });
+  }
+
+  /** `name in values` and the closing bracket, behind `for`. */
+  private loopHead(closing: ']' | ')'): { name: string; values: readonly Value[] } {
+    const name = this.lexer.take();
+    if (name.kind !== 'name') throw unexpected(name, 'a name after "for"');
+    const word = this.lexer.take();
+    if (word.kind !== 'name' || word.text !== 'in') throw unexpected(word, '"in"');
+    const over = this.expression();
+    const close = this.lexer.take();
+    if (!isSymbol(close, closing)) throw unexpected(close, `"${closing}"`);
+    if (over.is === 'fault') return { name: name.text, values: [over] };
+    // A module of the list would have to be the same module in each place of a round.
+    if (over.is === 'sequence' && optionOf(over) !== undefined)
+      return { name: name.text, values: over.items };
+    this.faults.add(over.at, 'a comprehension goes over range(...) or a list of constants');
+    return { name: name.text, values: [{ is: 'fault', at: over.at }] };
   }
 
   private items(closing: ']' | ')'): { items: Value[]; commas: number } {
@@ -250,7 +318,7 @@ export class ExpressionReader {
       const next = this.lexer.peek();
       if (closes(next)) break;
       if (next.kind === 'name' && next.text === 'for') {
-        throw new SyntaxFault(next.at, 'comprehensions are not read here; write the items out');
+        throw new SyntaxFault(next.at, 'this comprehension is not read here; write the items out');
       }
       if (!isSymbol(next, ',')) throw unexpected(next, closing === undefined ? '","' : `"," or "${closing}"`);
       this.lexer.take();

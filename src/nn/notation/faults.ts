@@ -32,8 +32,12 @@ export class Faults {
     this.found.push({ at: fault.at, message: fault.message });
   }
 
+  get count(): number {
+    return this.found.length;
+  }
+
   get any(): boolean {
-    return this.found.length > 0;
+    return this.count > 0;
   }
 
   /** In the order of the text, which is read once for all of them. */

@@ -1,4 +1,5 @@
-// The few functions besides constructors that networks are written with: OrderedDict, dict, list, tuple, torch.Size, float.
+// The few functions besides constructors that networks are written with: OrderedDict, dict, list, tuple,
+// torch.Size, float, range.
 
 import { PythonFloat } from '../options.js';
 import { pairsOf, type Argument } from './construct.js';
@@ -38,6 +39,31 @@ const sameSequence: Call = (at, args) => {
     : 'it takes one list';
 };
 
+/** More than a text may unpack anywhere: what is longer is refused before it is made. */
+const MAX_RANGE = 100_000;
+
+const range: Call = (at, args) => {
+  const numbers = args.map(({ keyword, value }) =>
+    keyword === undefined && value.is === 'constant' && Number.isInteger(value.value)
+      ? Number(value.value)
+      : undefined,
+  );
+  const fault = args.find(({ value }) => value.is === 'fault');
+  if (fault) return fault.value;
+  const [first, second, step = 1] = numbers;
+  if (first === undefined || numbers.includes(undefined) || numbers.length > 3) {
+    return 'range() takes whole numbers: range(stop), range(start, stop), range(start, stop, step)';
+  }
+  if (step === 0) return 'the step of range() is not 0';
+  const [start, stop] = second === undefined ? [0, first] : [first, second];
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (length > MAX_RANGE) return `range() has ${length} numbers; at most ${MAX_RANGE} are read`;
+  return sequenceOf(
+    at,
+    Array.from({ length }, (_, i) => ({ is: 'constant', at, value: start + i * step })),
+  );
+};
+
 /** By name: the value of a call, or what is wrong with it. */
 export const FUNCTIONS = new Map<string, Call>([
   ['OrderedDict', mapping(true)],
@@ -46,6 +72,7 @@ export const FUNCTIONS = new Map<string, Call>([
   ['list', sameSequence],
   ['tuple', sameSequence],
   ['torch.Size', sameSequence],
+  ['range', range],
   [
     'float',
     (at, args) => {

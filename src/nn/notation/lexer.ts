@@ -1,5 +1,5 @@
 // Python's tokens, as far as the notation of networks needs them: names, numbers, strings, brackets and operators.
-// Scans on demand and never looks back, so that reading is linear in the text. Line ends count only outside brackets.
+// Scans on demand, and again only from a place that was kept. Line ends count only outside brackets.
 
 import { PythonFloat } from '../options.js';
 import { clipped, SyntaxFault } from './faults.js';
@@ -10,6 +10,13 @@ export type Token =
   | { readonly kind: 'string'; readonly at: number; readonly value: string }
   | { readonly kind: 'symbol'; readonly at: number; readonly text: string }
   | { readonly kind: 'line_end' | 'end'; readonly at: number };
+
+/** A place in the text to read on from. */
+export interface Position {
+  readonly at: number;
+  readonly brackets: number;
+  readonly ahead: readonly Token[];
+}
 
 const SPACE = /[ \t\r\f\uFEFF\u00A0]+|\\\r?\n|#[^\n]*/y;
 // No quantifier here can match one text in two ways: a failing match costs what it has read, no more.
@@ -40,7 +47,7 @@ export class Lexer {
   private readonly end: number;
   private at: number;
   private brackets = 0;
-  private readonly ahead: Token[] = [];
+  private ahead: Token[] = [];
 
   /** Reads text[start, end). */
   constructor(text: string, start = 0, end = text.length) {
@@ -57,6 +64,16 @@ export class Lexer {
 
   take(): Token {
     return this.ahead.shift() ?? this.scan();
+  }
+
+  position(): Position {
+    return { at: this.at, brackets: this.brackets, ahead: [...this.ahead] };
+  }
+
+  moveTo({ at, brackets, ahead }: Position): void {
+    this.at = at;
+    this.brackets = brackets;
+    this.ahead = [...ahead];
   }
 
   private scan(): Token {

@@ -7,11 +7,12 @@ import type { ArchitectureNode } from './construct.js';
 import { ExpressionReader, isSymbol, unexpected } from './expression.js';
 import { clipped, Faults, SyntaxFault } from './faults.js';
 import { Lexer } from './lexer.js';
+import { findLoops } from './loops.js';
 import { isPrinted, parsePrinted } from './parse-print.js';
 import type { Value } from './value.js';
 
 export interface NotationLimits {
-  /** What a print's `4 x` may add up to. */
+  /** What a print's `4 x`, or the rounds of comprehensions, may add up to. */
   readonly maxModules: number;
 }
 
@@ -19,7 +20,7 @@ export type ParsedNotation = { architecture: ArchitectureNode } | { faults: Faul
 
 /**
  * The JSON architecture (`{type, ...options, children}`) that a text in PyTorch's notation means, in time linear in
- * the text; or everything wrong with it, each fault's path its line and column. Options are told apart, not judged.
+ * the text (and what comprehensions repeat, within bounds); or everything wrong with it, each fault's path its line and column. Options are told apart, not judged.
  */
 export function parseNotation(
   text: string,
@@ -28,7 +29,7 @@ export function parseNotation(
   const faults = new Faults();
   let architecture: ArchitectureNode | undefined;
   try {
-    architecture = isPrinted(text) ? parsePrinted(text, faults, limits) : parseProgram(text, faults);
+    architecture = isPrinted(text) ? parsePrinted(text, faults, limits) : parseProgram(text, faults, limits);
   } catch (error) {
     if (!(error instanceof SyntaxFault)) throw error;
     faults.stop(error);
@@ -37,10 +38,14 @@ export function parseNotation(
   return faults.any || architecture === undefined ? { faults: faults.positioned(text) } : { architecture };
 }
 
-function parseProgram(text: string, faults: Faults): ArchitectureNode | undefined {
+function parseProgram(
+  text: string,
+  faults: Faults,
+  { maxModules }: NotationLimits,
+): ArchitectureNode | undefined {
   const lexer = new Lexer(text);
   const variables = new Map<string, Value>();
-  const reader = new ExpressionReader(lexer, faults, { variables });
+  const reader = new ExpressionReader(lexer, faults, { variables, loops: findLoops(text), maxModules });
   const shared = new Map<string, ArchitectureNode>();
   let last: { name: string | undefined; value: Value } | undefined;
 
