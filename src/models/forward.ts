@@ -19,8 +19,9 @@ export interface ForwardRequest {
 export async function forward(
   state: ModelState,
   request: ForwardRequest,
-  { memory, dispatcher, plans, segment }: Workplace & { readonly plans: Plans },
-): Promise<{ outputs: TensorValue }> {
+  { plans, workplace }: { readonly plans: Plans; readonly workplace: Workplace },
+): Promise<TensorValue> {
+  const { memory, dispatcher, segment } = workplace;
   const { module, path } = moduleAt(state, request.module);
   const { shape, dtype } = inspect(request.inputs, 'inputs');
   byteLength(shape, dtype ?? 'float32');
@@ -37,7 +38,7 @@ export async function forward(
     const offset = address(plan.result, arena.address, bindings) - arena.address;
     const { data } = memory.tensor(arena, plan.output.shape, plan.output.dtype, offset);
     // The arena is free again before the answer is encoded, so the output is copied out of it.
-    return { outputs: new TensorValue(plan.output.dtype, plan.output.shape, data.slice()) };
+    return new TensorValue(plan.output.dtype, plan.output.shape, data.slice());
   } finally {
     memory.release(arena);
   }

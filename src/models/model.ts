@@ -53,8 +53,8 @@ export class Model implements ModelState {
   structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
   architecture: unknown;
   revision = 0;
-  private readonly workplace: Workplace;
-  private readonly plans: Plans;
+  readonly workplace: Workplace;
+  readonly plans: Plans;
   private readonly lock = new ReadWriteLock();
   private generator: Region | undefined;
   private closed = false;
@@ -156,8 +156,9 @@ export class Model implements ModelState {
     return explained(() =>
       this.lock.shared(async () => {
         this.assertAlive();
-        const identity = this.identity();
-        return { ...identity, ...(await forward(this, request, { ...this.workplace, plans: this.plans })) };
+        const { name, epoch, revision } = this;
+        const outputs = await forward(this, request, this);
+        return { name, epoch, revision, outputs };
       }),
     );
   }

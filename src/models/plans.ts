@@ -27,6 +27,7 @@ export class Plans {
   private readonly pool: Pool;
   private readonly kernels: Kernels;
   private readonly known = new Map<string, KnownPlan>();
+  private latest: string | undefined;
 
   constructor(pool: Pool, kernels: Kernels) {
     this.pool = pool;
@@ -41,13 +42,16 @@ export class Plans {
     const key = `${path}|${input.dtype ?? ''}|${input.shape.join(',')}`;
     let known = this.known.get(key);
     if (known) {
+      if (key === this.latest) return known;
       this.known.delete(key);
     } else {
       const graph = trace(module, input);
       known = { id: ++lastId, plan: makePlan(graph, this.kernels), stored: graph.stored };
       if (this.known.size >= MAX_PLANS) this.drop(this.known.keys().next().value!);
     }
+    // The order of the map is that of use, the latest last.
     this.known.set(key, known);
+    this.latest = key;
     return known;
   }
 
@@ -58,6 +62,7 @@ export class Plans {
   private drop(key: string): void {
     this.pool.forget(this.known.get(key)!.id);
     this.known.delete(key);
+    if (key === this.latest) this.latest = undefined;
   }
 }
 

@@ -233,9 +233,11 @@ export class ExpressionReader {
   /** The items in an open bracket, read anew for each value of the loop that stands behind them: new modules each time. */
   private comprehension(at: number, loop: Position, closing: ']' | ')'): Value {
     return this.nested(at, () => {
+      const first = this.lexer.peek();
       const body = this.lexer.position();
       this.lexer.moveTo(loop);
       const loopAt = this.lexer.take().at;
+      if (first.at === loopAt) throw unexpected(first, 'a value');
       const { name, values } = this.loopHead(closing);
       const end = this.lexer.position();
       const found = this.faults.count;
@@ -243,7 +245,7 @@ export class ExpressionReader {
       // Items that are made in no round at all are read for what is wrong with them.
       const rounds = values.length > 0 ? values : [{ is: 'fault', at } as const];
       for (const value of rounds) {
-        const item = this.rounds.run({ at, name, value, characters: loopAt - body.at }, () => {
+        const item = this.rounds.run({ at, name, value, characters: loopAt - at }, () => {
           this.lexer.moveTo(body);
           return this.expression();
         });

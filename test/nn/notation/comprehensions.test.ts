@@ -89,7 +89,7 @@ describe('what is wrong with a comprehension is said once, where it is', () => {
       'nn.ModuleList([nn.ReLU(), nn.ReLU() for i in range(3)])',
       'line 1, column 25: expected "for", found ","',
     ],
-    ['nn.ModuleList([for i in range(3)])', 'line 1, column 16: for is not defined here'],
+    ['nn.ModuleList([for i in range(3)])', 'line 1, column 16: expected a value, found "for"'],
     [
       'nn.Sequential([nn.ReLU() for i in range(3)])',
       'line 1, column 15: Sequential takes modules one by one: Sequential(*[...])',
@@ -115,7 +115,7 @@ describe('rounds are bounded before they are done', () => {
       `nn.Sequential(*[nn.Sequential(nn.ReLU()) for _ in range(${rounds})])`;
     expect(faults(text(50))).toHaveProperty('architecture');
     expect(faults(text(51))).toEqual({
-      faults: [{ path: 'line 1, column 17', message: 'comprehensions make more than 100 modules' }],
+      faults: [{ path: 'line 1, column 31', message: 'comprehensions make more than 100 modules' }],
     });
   });
 
