@@ -21,6 +21,7 @@ import { readJson } from './plugins/json.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
+import { servePages } from './plugins/pages.js';
 import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
 import { typed, validatorCompiler } from './plugins/schema.js';
 import { acceptWebSockets } from './plugins/websocket.js';
@@ -82,6 +83,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
+  await servePages(app);
   exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
   systemRoutes(routes, { config, workers: pool.size, maddFused });

@@ -280,3 +280,34 @@ describe('memory', () => {
     expect(registry.find('huge')).toBeUndefined();
   });
 });
+
+describe('a lost worker', () => {
+  it('answers WORKER_LOST to its request alone: the model is as it was, and others are served meanwhile', async () => {
+    const { registry, pool, stop } = await startEngine({ workers: 2, timeoutMs: 150, inlineFlops: 0 });
+    await registry.build({ name: 'hit', seed: 0, architecture: linear(512, 1024) });
+    await registry.build({ name: 'other', seed: 0, architecture: mlp });
+    const [hit, other] = [registry.get('hit'), registry.get('other')];
+    const before = await hit.parameter('weight', {});
+    // A hundred sines of half a million numbers take seconds.
+    const expression = `${'sin('.repeat(60)}w${')'.repeat(60)} + ${'sin('.repeat(60)}w${')'.repeat(60)}`;
+    const slow = expect(
+      hit.patch(
+        new Map([
+          ['weight', { ops: Array.from({ length: 10 }, () => ({ op: 'map', expression }) as const) }],
+        ]),
+      ),
+    ).rejects.toMatchObject({ code: 'WORKER_LOST', status: 500 });
+    let served = 0;
+    do {
+      expect(await other.forward({ inputs: [[1, 2, 3, 4]], module: '' })).toMatchObject({ revision: 1 });
+      served++;
+    } while (pool.load.running > 0);
+    expect(served).toBeGreaterThan(10);
+    await slow;
+    expect(await hit.parameter('weight', {})).toEqual(before);
+    expect(await hit.patch(new Map([['weight', { ops: [{ op: 'add', value: 1 }] }]]))).toMatchObject({
+      revision: 2,
+    });
+    await stop();
+  });
+});
