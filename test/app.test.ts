@@ -39,7 +39,7 @@ async function expectProblem(answer: Response, code: ErrorCode): Promise<Problem
   expect(body).toMatchObject({ code, status: answer.status, type: `/v1/errors#${code}` });
   expect(answer.status).toBe(ERRORS[code][0]);
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect(body.request_id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(body.request_id).toMatch(/^[0-9a-f]{8}-[0-9a-z]+$/);
   return body;
 }
 

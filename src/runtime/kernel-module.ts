@@ -8,7 +8,7 @@ const FILE = new URL('../../kernels.wasm', import.meta.url);
 
 // The smallest module with a relaxed-SIMD instruction: f32x4.relaxed_madd of three zeros, dropped.
 const RELAXED_PROBE = Uint8Array.of(
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 18, 1, 16, 0,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 20, 1, 18, 0,
   65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 26, 11,
 ); // prettier-ignore
 

@@ -283,7 +283,8 @@ describe('memory', () => {
 
 describe('a lost worker', () => {
   it('answers WORKER_LOST to its request alone: the model is as it was, and others are served meanwhile', async () => {
-    const { registry, pool, stop } = await startEngine({ workers: 2, timeoutMs: 150, inlineFlops: 0 });
+    const lossy = await startEngine({ workers: 2, timeoutMs: 150, inlineFlops: 0 });
+    const { registry, pool } = lossy;
     await registry.build({ name: 'hit', seed: 0, architecture: linear(512, 1024) });
     await registry.build({ name: 'other', seed: 0, architecture: mlp });
     const [hit, other] = [registry.get('hit'), registry.get('other')];
@@ -308,6 +309,6 @@ describe('a lost worker', () => {
     expect(await hit.patch(new Map([['weight', { ops: [{ op: 'add', value: 1 }] }]]))).toMatchObject({
       revision: 2,
     });
-    await stop();
+    await lossy.stop();
   });
 });
