@@ -68,6 +68,7 @@ export class ChangeLog {
   #entries: Entry[] = [];
   #bytes = 0;
   #revision = 0;
+  #ended = false;
   readonly #listeners = new Set<(change: Change) => void>();
 
   constructor(limits: ChangeLogLimits) {
@@ -131,7 +132,16 @@ export class ChangeLog {
     // Wrapped, so that a function that listens twice is two listeners.
     const wrapped = (change: Change): void => listener(change);
     this.#listeners.add(wrapped);
-    return () => void this.#listeners.delete(wrapped);
+    return () => {
+      this.#listeners.delete(wrapped);
+      if (this.#ended && this.#listeners.size === 0) this.clear();
+    };
+  }
+
+  /** Nothing more will be appended: what is kept is released once the last listener has left. */
+  end(): void {
+    this.#ended = true;
+    if (this.#listeners.size === 0) this.clear();
   }
 
   /** Releases all that is kept. The numbering goes on where it was. */

@@ -8,7 +8,8 @@ import { parseNotation } from '../nn/notation/parse.js';
 import { replaced, withModule, withoutModule } from '../nn/paths.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import type { Draft } from './draft.js';
-import { parameterAt, quoted, type Preparation } from './state.js';
+import { Complaints } from './complaints.js';
+import { parameterAt, quoted, type ModelState, type Preparation } from './state.js';
 
 /** A tree as the client describes it. */
 export interface Built extends ReadArchitecture {
@@ -67,7 +68,7 @@ export function removeModule(path: string): Preparation {
 /** `b.weight = a.weight`: every path leads to the first one's storage. */
 export function tie(paths: readonly string[]): Preparation {
   return (state) => {
-    const [first, ...others] = paths.map((path) => parameterAt(state, path)) as [Place, ...Place[]];
+    const [first, ...others] = placesOf(state, paths) as [Place, ...Place[]];
     const faults: Fault[] = [];
     others.forEach(({ path, parameter }, i) => {
       const same = sameShape(parameter.shape, first.parameter.shape);
@@ -92,8 +93,7 @@ export function tie(paths: readonly string[]): Preparation {
 export function untie(paths: readonly string[]): Preparation {
   return (state, draft) => {
     const names = new Map<Parameter, Set<string>>();
-    for (const path of paths) {
-      const found = parameterAt(state, path);
+    for (const found of placesOf(state, paths)) {
       names.set(found.parameter, (names.get(found.parameter) ?? new Set()).add(found.path));
     }
     let { root } = state.structure;
@@ -117,6 +117,16 @@ export function untie(paths: readonly string[]): Preparation {
 interface Place {
   readonly path: string;
   readonly parameter: Parameter;
+}
+
+/** The parameters at some paths; throws with all of the paths that lead to none. */
+function placesOf(state: ModelState, paths: readonly string[]): Place[] {
+  const complaints = new Complaints();
+  const places = paths.map((path, i) =>
+    complaints.attempt(() => parameterAt(state, path), { at: `paths[${i}]`, values: [quoted(path)] }),
+  );
+  complaints.throwIfAny('TIE_INVALID');
+  return places as Place[];
 }
 
 function describe({ kind, shape, dtype }: Parameter): string {

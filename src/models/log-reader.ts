@@ -104,7 +104,7 @@ export class LogReader {
     if (!admitted) return 'wait';
     const change = this.#place + 1 < log.oldest ? undefined : log.read(this.#place, 1)[0];
     if (change !== undefined) return this.#tell(change);
-    return this.#last === undefined ? this.#resync() : this.#finish(this.#last);
+    return this.#resync();
   }
 
   #tell(change: Change): Step {

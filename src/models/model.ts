@@ -8,15 +8,9 @@ import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
 import { ChangeLog, type ChangeKind } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
-import {
-  init,
-  load,
-  NAMINGS,
-  patch,
-  type ClientPatchOp,
-  type InitRequest,
-  type ParameterEdit,
-} from './edit-values.js';
+import { init, type InitRequest } from './edit-init.js';
+import { load } from './edit-load.js';
+import { NAMINGS, patch, type ClientPatchOp, type ParameterEdit } from './edit-patch.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
@@ -178,18 +172,18 @@ export class Model implements ModelState {
           throw error;
         }
         draft.finish();
-        if (outcome) this.commit(outcome, draft);
+        if (outcome && changes(outcome, draft)) this.commit(outcome, draft);
+        else draft.discard();
         return this.answer(outcome);
       }),
     );
   }
 
-  /** Waits for what runs, then lets go of everything. */
+  /** Waits for what runs, then lets go of everything but the log: who reads it may be behind. */
   close(): Promise<void> {
     return this.lock.exclusive(() => {
       this.closed = true;
       this.plans.clear();
-      this.log.clear();
       this.tensors.keepOnly(new Map());
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
@@ -199,8 +193,6 @@ export class Model implements ModelState {
   /** From here to the end nothing waits: readers see all of the change or nothing. */
   private commit(outcome: Outcome, draft: Draft): void {
     const { touched, requiresGrad, root, kind } = outcome;
-    if (touched.size === 0 && !root && !requiresGrad?.size && draft.regions.size === 0 && kind !== 'build')
-      return;
     const revision = this.revision + 1;
     for (const [parameter, region] of draft.regions) {
       this.tensors.set(parameter, {
@@ -262,4 +254,9 @@ export class Model implements ModelState {
   private assertAlive(): void {
     if (this.closed) throw new ApiError('MODEL_NOT_FOUND', [this.name]);
   }
+}
+
+/** Whether anything would be another: a value, the tree, what is trained, or where the generator stands. */
+function changes({ touched, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
+  return touched.size > 0 || (requiresGrad?.size ?? 0) > 0 || root !== undefined || generator !== undefined;
 }

@@ -8,6 +8,7 @@ import { bindKernels, kernelModule } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
 import { drawTree, readTree } from './edit-structure.js';
+import type { ChangeLog } from './change-log.js';
 import { Model, type Body } from './model.js';
 import type { Directory } from './subscriptions.js';
 
@@ -41,6 +42,8 @@ export interface BuildRequest {
 export class Registry implements Directory {
   private readonly models = new Map<string, Model>();
   private readonly taken = new Set<string>();
+  /** Logs of deleted models that somebody still reads. */
+  private readonly ended = new Set<ChangeLog>();
   private readonly added = new Set<(model: Model) => void>();
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
@@ -129,6 +132,9 @@ export class Registry implements Directory {
     try {
       await model.close();
       for (const listener of this.removed) listener(model);
+      model.log.end();
+      for (const log of this.ended) if (log.bytes === 0) this.ended.delete(log);
+      if (model.log.bytes > 0) this.ended.add(model.log);
     } finally {
       this.taken.delete(name);
     }
@@ -149,6 +155,8 @@ export class Registry implements Directory {
     const { memory } = this.options;
     const before = memory.bytesInUse;
     for (const { log } of this.models.values()) log.clear();
+    for (const log of this.ended) log.clear();
+    this.ended.clear();
     return memory.bytesInUse < before;
   }
 }

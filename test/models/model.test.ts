@@ -247,7 +247,71 @@ describe('a live model', () => {
   });
 });
 
+describe('what is wrong with a request', () => {
+  it('is told all at once, for patches, ties, inits and states', async () => {
+    const model = await fresh('wrong', tied);
+    const edits = new Map([
+      ['9.weight', { ops: [{ op: 'set' as const, value: 1 }] }],
+      [
+        '0.weight',
+        {
+          ops: [
+            { op: 'add' as const, value: [1, 2, 3] },
+            { op: 'set' as const, index: '0,9', value: 1 },
+            { op: 'map' as const, expression: 'v + 1' },
+            { op: 'set' as const, value: [[1, 'x']] },
+          ],
+        },
+      ],
+    ]);
+    await expect(model.patch(edits)).rejects.toMatchObject({
+      code: 'PATCH_INVALID',
+      errors: [
+        { path: 'parameters["9.weight"]' },
+        { path: 'parameters["0.weight"].ops[0].value' },
+        { path: 'parameters["0.weight"].ops[1].index' },
+        { path: 'parameters["0.weight"].ops[2].expression' },
+        { path: expect.stringContaining('parameters["0.weight"].ops[3].value') },
+      ],
+    });
+    await expect(model.tie(['0.weight', '8.weight', '9.weight'])).rejects.toMatchObject({
+      code: 'PARAMETER_NOT_FOUND',
+      errors: [{ path: 'paths[1]' }, { path: 'paths[2]' }],
+    });
+    const loading = model.loadStateDict({
+      module: '0',
+      strict: true,
+      state: { weight: [[1]], bias: ['x'], other: 1 },
+    });
+    await expect(loading).rejects.toMatchObject({ code: 'STATE_DICT_MISMATCH', errors: { length: 3 } });
+    const rules = [{ types: ['Liner'], parameters: ['wieght'], init: { name: 'zeros' as const } }];
+    await expect(model.init({ module: '', rules })).rejects.toMatchObject({
+      code: 'INIT_INVALID',
+      errors: [
+        { message: expect.stringContaining('did you mean Linear?') },
+        { message: expect.stringContaining('did you mean weight?') },
+      ],
+    });
+    expect(model.revision).toBe(1);
+  });
+});
+
 describe('memory', () => {
+  it('is not kept by a seeded init that touches nothing; the seed counts for what is drawn next', async () => {
+    const model = await fresh('seeded', mlp);
+    const touchNothing = { module: '', rules: [{ types: ['ReLU'], init: { name: 'zeros' as const } }] };
+    expect(await model.init({ ...touchNothing, seed: 5 })).toMatchObject({ revision: 2, parameters: [] });
+    const before = engine.memory.bytesInUse;
+    for (let seed = 0; seed < 50; seed++) await model.init({ ...touchNothing, seed });
+    expect(engine.memory.bytesInUse).toBe(before);
+    const draw = { module: '', rules: [{ parameters: ['weight'], init: { name: 'uniform' as const } }] };
+    await model.init(draw);
+    const continued = await values('seeded', '0.weight');
+    await model.init({ ...draw, seed: 49 });
+    expect(continued).toEqual(await values('seeded', '0.weight'));
+    expect(await model.init(touchNothing)).toMatchObject({ revision: 54, parameters: [] });
+  });
+
   it('has the same bytes in use after ten thousand models were made and deleted', async () => {
     const small = { type: 'Sequential', children: [linear(2, 2), relu] };
     const { registry, memory } = engine;

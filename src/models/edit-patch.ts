@@ -1,0 +1,114 @@
+// Patches of parameters: every op of every edit is checked before anything is computed, and all that is wrong is told.
+
+import { checkExpression } from '../nn/expression.js';
+import type { Parameter } from '../nn/module.js';
+import { pathKey } from '../nn/options.js';
+import type { PlacedPatchOp } from '../runtime/protocol.js';
+import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
+import { Complaints } from './complaints.js';
+import { inspect, type Draft } from './draft.js';
+import { parameterAt, quoted, viewOf, type Preparation } from './state.js';
+
+/** A patch's op as a client sends it: the value is not decoded yet. */
+export type ClientPatchOp = Omit<PatchOp, 'value'> & { readonly value?: unknown };
+export interface ParameterEdit {
+  readonly ops?: readonly ClientPatchOp[];
+  readonly requires_grad?: boolean;
+}
+
+/** How faults name what a client sent: an op of an edit, and the edit itself. */
+interface Naming {
+  readonly op: (path: string, index: number) => string;
+  readonly edit: (path: string) => string;
+}
+
+export const NAMINGS = {
+  /** `{"value": ...}` */
+  value: { op: () => '', edit: () => '' },
+  /** `{"ops": [...]}` */
+  edit: { op: (_path, index) => `ops[${index}]`, edit: () => '' },
+  /** `{"parameters": {path: {"ops": [...]}}}` */
+  edits: {
+    op: (path, index) => `parameters${pathKey(path)}.ops[${index}]`,
+    edit: (path) => `parameters${pathKey(path)}`,
+  },
+} satisfies Record<string, Naming>;
+
+function inside(at: string, field: string): string {
+  return at === '' ? field : `${at}.${field}`;
+}
+
+/** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */
+export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming): Preparation {
+  return (state, draft) => {
+    const touched = new Map<Parameter, string | null>();
+    const requiresGrad = new Map<Parameter, boolean>();
+    const complaints = new Complaints();
+    for (const [path, edit] of edits) {
+      const place = { at: naming.edit(path), values: [quoted(path)] };
+      const parameter = complaints.attempt(() => parameterAt(state, path).parameter, place);
+      if (!parameter) continue;
+      edit.ops?.forEach((op, i) => {
+        const placed = placeOp(op, parameter, { path, at: naming.op(path, i), draft, complaints });
+        if (!placed) return;
+        draft.push({ kind: 'patch', target: draft.modify(parameter), op: placed });
+        const index = op.index === undefined || op.index === '' || op.index === ':' ? null : op.index;
+        touched.set(parameter, touched.has(parameter) && touched.get(parameter) !== index ? null : index);
+      });
+      if (edit.requires_grad === undefined) continue;
+      if (parameter.kind === 'buffer' || parameter.dtype !== 'float32') {
+        const message = `${quoted(path)} is a buffer: it has no gradient`;
+        complaints.add('PATCH_INVALID', [{ path: inside(naming.edit(path), 'requires_grad'), message }]);
+      } else if (edit.requires_grad !== state.tensors.get(parameter).requiresGrad) {
+        requiresGrad.set(parameter, edit.requires_grad);
+      }
+    }
+    complaints.throwIfAny('PATCH_INVALID');
+    return { kind: touched.size === 0 ? 'freeze' : 'patch', touched, requiresGrad };
+  };
+}
+
+interface PatchPlace {
+  readonly path: string;
+  readonly at: string;
+  readonly draft: Draft;
+  readonly complaints: Complaints;
+}
+
+/** Checks an op against its parameter and decodes its value into memory; undefined where something is wrong with it. */
+function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): PlacedPatchOp | undefined {
+  const { path, at, draft, complaints } = place;
+  const { value, ...rest } = op;
+  const { index, expression } = rest;
+  const wrong = expression === undefined ? undefined : checkExpression(expression);
+  if (wrong !== undefined) {
+    complaints.add('EXPRESSION_INVALID', [{ path: inside(at, 'expression'), message: wrong }]);
+  }
+  const where = { at: inside(at, 'index') };
+  const readable =
+    index === undefined || complaints.attempt(() => viewOf(parameter.shape, index, where.at), where);
+  const inline = value === undefined || typeof value === 'number';
+  const inspected = inline
+    ? undefined
+    : complaints.attempt(() => inspect(value, inside(at, 'value')), { at: inside(at, 'value') });
+  if (wrong !== undefined || !readable || (!inline && !inspected)) return undefined;
+  const outline = {
+    ...rest,
+    ...(inspected ? { value: inspected } : inline && value !== undefined && { value }),
+  };
+  const found = checkPatchOp(parameter.shape, outline, parameter.dtype);
+  if (found.length > 0 && inspected && index === undefined && rest.op === 'set') {
+    const shapes = [parameter.shape, inspected.shape].map((shape) => shape.join(', '));
+    complaints.refuse('PARAMETER_SHAPE', [path, ...shapes], inside(at, 'value'));
+    return undefined;
+  }
+  complaints.add(
+    'PATCH_INVALID',
+    found.map(({ path: field, message }) => ({ path: inside(at, field), message })),
+  );
+  if (found.length > 0) return undefined;
+  if (!inspected) return outline as PlacedPatchOp;
+  const tensor = { shape: inspected.shape, dtype: parameter.dtype, path: inside(at, 'value') };
+  const staged = complaints.attempt(() => draft.stage(value, tensor), { at: tensor.path });
+  return staged && { ...rest, value: staged };
+}
