@@ -47,6 +47,8 @@ export interface Change {
   readonly kind: ChangeKind;
   /** ISO 8601. */
   readonly time: string;
+  /** Where a module was put or removed. */
+  readonly module?: string | undefined;
   readonly parameters: readonly ChangedParameter[];
 }
 

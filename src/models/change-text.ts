@@ -34,8 +34,8 @@ export class ChangeTexts {
     change: Change,
     { detail, parameters }: { detail: Detail; parameters: readonly ChangedParameter[] },
   ): string | Promise<string> {
-    const { revision, kind, time } = change;
-    const head = JSON.stringify({ type: 'change', ...identity, revision, kind, time }).slice(0, -1);
+    const { revision, kind, time, module } = change;
+    const head = JSON.stringify({ type: 'change', ...identity, revision, kind, time, module }).slice(0, -1);
     const finish = (texts: readonly string[]): string => `${head},"parameters":[${texts.join(',')}]}`;
     const texts = parameters.map(this.#writers[detail]);
     if (texts.every((text) => typeof text === 'string')) return finish(texts);

@@ -5,7 +5,7 @@ import { readArchitecture, type ReadArchitecture, type TreeLimits } from '../nn/
 import type { Module, Parameter } from '../nn/module.js';
 import { everyName } from '../nn/module.js';
 import { parseNotation } from '../nn/notation/parse.js';
-import { replaced, withModule, withoutModule } from '../nn/paths.js';
+import { findModule, replaced, withModule, withoutModule } from '../nn/paths.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import type { Draft } from './draft.js';
 import { Complaints } from './complaints.js';
@@ -52,7 +52,12 @@ export function putModule(path: string, architecture: unknown): Preparation {
     const built = readTree(architecture, state.limits);
     const edited = withModule(state.structure.root, path, built.root, state.limits);
     if (!('root' in edited)) throw new ApiError('MODULE_INVALID', [], [{ path, message: edited.fault }]);
-    return { kind: 'put_module', touched: drawTree(built, draft), root: edited.root };
+    return {
+      kind: 'put_module',
+      module: canonical(state, path),
+      touched: drawTree(built, draft),
+      root: edited.root,
+    };
   };
 }
 
@@ -61,8 +66,14 @@ export function removeModule(path: string): Preparation {
     const edited = withoutModule(state.structure.root, path);
     if (!('root' in edited))
       throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], [{ path, message: edited.fault }]);
-    return { kind: 'remove_module', touched: new Map(), root: edited.root };
+    return { kind: 'remove_module', module: canonical(state, path), touched: new Map(), root: edited.root };
   };
+}
+
+/** A path by names alone, where something stands there (`-1` is `2`). */
+function canonical({ structure }: ModelState, path: string): string {
+  const found = findModule(structure.root, path);
+  return 'module' in found ? found.path : path;
 }
 
 /** `b.weight = a.weight`: every path leads to the first one's storage. */

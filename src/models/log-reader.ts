@@ -127,10 +127,12 @@ export class LogReader {
     if (this.#kinds && !this.#kinds.has(change.kind)) return undefined;
     const { prefix = '' } = this.#options.request;
     if (prefix === '') return change.parameters;
+    // A module at the prefix, below it or above it: what the client looks at is another tree now.
+    const moved = change.module !== undefined && overlap(`${change.module}.`, prefix);
     const matching = change.parameters.filter(
       ({ path, aliases }) => path.startsWith(prefix) || aliases.some((alias) => alias.startsWith(prefix)),
     );
-    return matching.length > 0 ? matching : undefined;
+    return moved || matching.length > 0 ? matching : undefined;
   }
 
   /** The log no longer has what would come next: the client is to read the model anew. */
@@ -149,4 +151,8 @@ export class LogReader {
     onEnd(this.#successor);
     return 'wait';
   }
+}
+
+function overlap(a: string, b: string): boolean {
+  return a.startsWith(b) || b.startsWith(a);
 }

@@ -6,7 +6,7 @@ import { describeArchitecture } from '../nn/architecture-text.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
-import { ChangeLog, type ChangeKind } from './change-log.js';
+import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
@@ -192,7 +192,7 @@ export class Model implements ModelState {
 
   /** From here to the end nothing waits: readers see all of the change or nothing. */
   private commit(outcome: Outcome, draft: Draft): void {
-    const { touched, requiresGrad, root, kind } = outcome;
+    const { requiresGrad, root, kind } = outcome;
     const revision = this.revision + 1;
     for (const [parameter, region] of draft.regions) {
       this.tensors.set(parameter, {
@@ -215,15 +215,14 @@ export class Model implements ModelState {
       if (kind !== 'build') this.architecture = describeArchitecture(root);
     }
     this.revision = revision;
-    this.append(
-      kind,
-      new Map([...touched, ...[...(requiresGrad?.keys() ?? [])].map((p) => [p, null] as const)]),
-    );
+    this.append(outcome);
   }
 
-  private append(kind: ChangeKind, touched: ReadonlyMap<Parameter, string | null>): void {
+  private append({ kind, module, touched, requiresGrad }: Outcome): void {
     const { memory, pool } = this.workplace;
-    const parameters = [...touched].map(([parameter, index]) => {
+    const frozen = [...(requiresGrad?.keys() ?? [])].filter((parameter) => !touched.has(parameter));
+    const told = [...touched, ...frozen.map((parameter) => [parameter, null] as const)];
+    const parameters = told.map(([parameter, index]) => {
       const { shape, dtype } = parameter;
       const snapshot = new RegionSnapshot(memory, pool, {
         region: this.tensors.get(parameter).region,
@@ -232,7 +231,7 @@ export class Model implements ModelState {
       });
       return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
     });
-    this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), parameters });
+    this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), module, parameters });
   }
 
   private gradOf(parameter: Parameter, changed: ReadonlyMap<Parameter, boolean> | undefined): boolean {

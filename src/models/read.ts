@@ -139,10 +139,11 @@ export function changes(log: ChangeLog, { after, limit }: { after: number; limit
   if (after > log.revision) throw new ApiError('REVISION_UNKNOWN', [after, log.revision]);
   return {
     oldest: log.oldest,
-    changes: log.read(after, limit).map(({ revision, kind, time, parameters: touched }) => ({
+    changes: log.read(after, limit).map(({ revision, kind, time, module: at, parameters: touched }) => ({
       revision,
       kind,
       time,
+      ...(at !== undefined && { module: at }),
       parameters: touched.map(({ path, aliases, index, shape }) => ({ path, aliases, index, shape })),
     })),
   };

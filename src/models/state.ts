@@ -24,6 +24,8 @@ export interface Outcome {
   /** The storages whose values change, with the slice that does (null: all of it). */
   readonly touched: ReadonlyMap<Parameter, string | null>;
   readonly requiresGrad?: ReadonlyMap<Parameter, boolean>;
+  /** Where a module was put or removed. */
+  readonly module?: string;
   /** The tree from now on. */
   readonly root?: Module;
   /** What the answer says besides epoch, revision and the touched parameters. */

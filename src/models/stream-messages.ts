@@ -109,6 +109,8 @@ export const changeMessage = z.strictObject({
   revision,
   kind: z.enum(CHANGE_KINDS),
   time: z.iso.datetime(),
+  /** With kinds "put_module" and "remove_module": where. */
+  module: z.string().optional(),
   parameters: z.array(changedParameter),
 });
 

@@ -247,6 +247,21 @@ describe('a live model', () => {
   });
 });
 
+describe('a change of the tree', () => {
+  it('says in the log where a module was put or removed, also one without parameters', async () => {
+    const model = await fresh('tree', mlp);
+    await model.putModule('-2', { type: 'Tanh' });
+    await model.putModule('head', linear(1, 2));
+    await model.removeModule('1');
+    const { changes } = model.changes({ after: 1, limit: 10 }) as { changes: Record<string, unknown>[] };
+    expect(changes).toMatchObject([
+      { kind: 'put_module', module: '1', parameters: [] },
+      { kind: 'put_module', module: 'head', parameters: [{ path: 'head.weight' }, { path: 'head.bias' }] },
+      { kind: 'remove_module', module: '1', parameters: [] },
+    ]);
+  });
+});
+
 describe('what is wrong with a request', () => {
   it('is told all at once, for patches, ties, inits and states', async () => {
     const model = await fresh('wrong', tied);
