@@ -8,7 +8,7 @@ import { QuotaError, type Region, type SharedMemory } from '../runtime/memory.js
 import type { Dispatcher } from '../runtime/dispatcher.js';
 import type { Pool } from '../runtime/pool.js';
 import type { EditStep, Placed } from '../runtime/protocol.js';
-import { inspectTensor, writeTensor, type Inspected } from '../tensor/json.js';
+import { writeTensor } from '../tensor/json.js';
 import { byteLength, type Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Tensors } from './tensors.js';
@@ -143,9 +143,4 @@ export class Draft {
     this.workplace.segment ??= region.segment;
     return region;
   }
-}
-
-/** What a client's tensor says of itself. Throws TensorError. */
-export function inspect(value: unknown, path: string): Inspected {
-  return inspectTensor(value, path);
 }

@@ -2,9 +2,9 @@
 
 import { ApiError, type Fault } from '../errors.js';
 import { everyName, type Parameter } from '../nn/module.js';
+import { inspectTensor } from '../tensor/json.js';
 import { byteLength, sameShape, type Shape } from '../tensor/shape.js';
 import { Complaints } from './complaints.js';
-import { inspect } from './draft.js';
 import { moduleAt, quoted, type Preparation } from './state.js';
 
 export interface LoadRequest {
@@ -25,7 +25,7 @@ export function load(request: LoadRequest): Preparation {
     const given = [...request.state].filter(([name]) => own.has(name));
     for (const [name, value] of given) {
       const at = pathOf(name);
-      const inspected = complaints.attempt(() => inspect(value, at), { at });
+      const inspected = complaints.attempt(() => inspectTensor(value, at), { at });
       const { shape } = own.get(name)!;
       if (!inspected || sameShape(inspected.shape, shape)) continue;
       complaints.add('STATE_DICT_MISMATCH', [

@@ -4,9 +4,10 @@ import { checkExpression } from '../nn/expression.js';
 import type { Parameter } from '../nn/module.js';
 import { pathKey } from '../nn/options.js';
 import type { PlacedPatchOp } from '../runtime/protocol.js';
+import { inspectTensor } from '../tensor/json.js';
 import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
 import { Complaints } from './complaints.js';
-import { inspect, type Draft } from './draft.js';
+import type { Draft } from './draft.js';
 import { parameterAt, quoted, viewOf, type Preparation } from './state.js';
 
 /** A patch's op as a client sends it: the value is not decoded yet. */
@@ -90,7 +91,7 @@ function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): Pl
   const inline = value === undefined || typeof value === 'number';
   const inspected = inline
     ? undefined
-    : complaints.attempt(() => inspect(value, inside(at, 'value')), { at: inside(at, 'value') });
+    : complaints.attempt(() => inspectTensor(value, inside(at, 'value')), { at: inside(at, 'value') });
   if (wrong !== undefined || !readable || (!inline && !inspected)) return undefined;
   const outline = {
     ...rest,

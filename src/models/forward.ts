@@ -3,9 +3,9 @@
 import { address } from '../graph/plan.js';
 import type { Parameter } from '../nn/module.js';
 import { TensorValue } from '../tensor/tensor-value.js';
-import { writeTensor } from '../tensor/json.js';
+import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength } from '../tensor/shape.js';
-import { inspect, type Workplace } from './draft.js';
+import type { Workplace } from './draft.js';
 import type { Plans } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
 
@@ -23,7 +23,7 @@ export async function forward(
 ): Promise<TensorValue> {
   const { memory, dispatcher, segment } = workplace;
   const { module, path } = moduleAt(state, request.module);
-  const { shape, dtype } = inspect(request.inputs, 'inputs');
+  const { shape, dtype } = inspectTensor(request.inputs, 'inputs');
   byteLength(shape, dtype ?? 'float32');
   const { id, plan, stored } = plans.find(module, path, {
     shape,
