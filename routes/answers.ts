@@ -139,6 +139,7 @@ export const changesAnswer = about('Changes', {
       revision: z.int(),
       kind: z.string(),
       time: z.string().meta({ format: 'date-time' }),
+      module: z.string().optional().describe('Where a module was put or removed.'),
       parameters: z.array(
         z.object({ path: z.string(), aliases: z.array(z.string()), index: z.string().nullable(), shape }),
       ),

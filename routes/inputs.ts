@@ -110,7 +110,12 @@ export const layout = z
 
 export const layoutQuery = strict({ layout });
 
-export const seed = z.int('must be a whole number').describe('As torch.manual_seed takes it.');
+const { MIN_SAFE_INTEGER, MAX_SAFE_INTEGER } = Number;
+
+/** torch.manual_seed's range goes further, but JSON's numbers are not exact there. */
+export const seed = z
+  .int(`must be a whole number from ${MIN_SAFE_INTEGER} to ${MAX_SAFE_INTEGER}`)
+  .describe('As torch.manual_seed takes it.');
 
 /** A path: child names joined by dots; `""` is the root. */
 export const path = z.string('must be a path, e.g. "0.block 1.0"');

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
+import { number } from '../src/tensor/number-schema.js';
 import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
 import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
 
@@ -32,7 +33,7 @@ const putBody = z
 const valueOp = (op: 'set' | 'add' | 'sub' | 'mul' | 'div') =>
   strict({ op: z.literal(op), index: index.optional(), value: tensor });
 
-const bound = z.number('must be a number').optional();
+const bound = number.optional();
 
 const patchOp = z
   .discriminatedUnion(

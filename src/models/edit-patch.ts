@@ -36,7 +36,7 @@ export const NAMINGS = {
 } satisfies Record<string, Naming>;
 
 function inside(at: string, field: string): string {
-  return at === '' ? field : `${at}.${field}`;
+  return at === '' || field === '' ? at || field : `${at}.${field}`;
 }
 
 /** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */

@@ -5,7 +5,7 @@ import { readArchitecture, type ReadArchitecture, type TreeLimits } from '../nn/
 import type { Module, Parameter } from '../nn/module.js';
 import { everyName } from '../nn/module.js';
 import { parseNotation } from '../nn/notation/parse.js';
-import { findModule, replaced, withModule, withoutModule } from '../nn/paths.js';
+import { findModule, replaced, withModule, withoutModule, type Refused } from '../nn/paths.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import type { Draft } from './draft.js';
 import { Complaints } from './complaints.js';
@@ -51,7 +51,7 @@ export function putModule(path: string, architecture: unknown): Preparation {
   return (state, draft) => {
     const built = readTree(architecture, state.limits);
     const edited = withModule(state.structure.root, path, built.root, state.limits);
-    if (!('root' in edited)) throw new ApiError('MODULE_INVALID', [], [{ path, message: edited.fault }]);
+    if (!('root' in edited)) throw refusal(path, edited);
     return {
       kind: 'put_module',
       module: canonical(state, path),
@@ -64,10 +64,16 @@ export function putModule(path: string, architecture: unknown): Preparation {
 export function removeModule(path: string): Preparation {
   return (state) => {
     const edited = withoutModule(state.structure.root, path);
-    if (!('root' in edited))
-      throw new ApiError('MODULE_NOT_FOUND', [quoted(path)], [{ path, message: edited.fault }]);
+    if (!('root' in edited)) throw refusal(path, edited);
     return { kind: 'remove_module', module: canonical(state, path), touched: new Map(), root: edited.root };
   };
+}
+
+function refusal(path: string, { fault, missing }: Refused): ApiError {
+  const faults = [{ path, message: fault }];
+  return missing
+    ? new ApiError('MODULE_NOT_FOUND', [quoted(path)], faults)
+    : new ApiError('MODULE_INVALID', [], faults);
 }
 
 /** A path by names alone, where something stands there (`-1` is `2`). */

@@ -4,7 +4,7 @@
 
 import type { Fault } from '../errors.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
-import { isObject, listChildren } from './children.js';
+import { isObject, listChildren, reordered } from './children.js';
 import { LAYERS, layerType, type LayerType } from './layers/table.js';
 import { defaultInits, makeModule, type DefaultInit } from './make-module.js';
 import { joinPath, type Module, type Parameter } from './module.js';
@@ -85,6 +85,8 @@ class Reader {
     this.laterShared = new Set(shared.keys());
     for (const [name, definition] of shared) {
       const definedAt = `${at}.shared${pathKey(name)}`;
+      if (shared.size > 1 && reordered(name))
+        this.fault(definedAt, 'a number is no name here: JSON objects do not keep its place in the order');
       if (isObject(definition)) this.unnamed(new Map(Object.entries(definition)), definedAt);
       const place = { at: definedAt, path: undefined, depth: 1, blocks: [], attach: () => undefined };
       const module = this.module(definition, place);

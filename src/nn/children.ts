@@ -29,6 +29,9 @@ export interface ListedChild {
   readonly json: unknown;
 }
 
+const NUMBERED =
+  'a number is no name here, as JSON objects do not keep its place in the order: give a list, [{"name": ..., ...}]';
+
 type Report = (path: string, message: string) => void;
 
 /** The children of a node: a list (named by position unless one has a `name`), or for a ModuleDict an object by name. */
@@ -73,14 +76,21 @@ function listed(
 }
 
 function keyed(json: Readonly<Record<string, unknown>>, at: string, report: Report): ListedChild[] {
-  return Object.entries(json).map(([name, child]) => {
+  const entries = Object.entries(json);
+  return entries.map(([name, child]) => {
     const childAt = `${at}${pathKey(name)}`;
+    if (entries.length > 1 && reordered(name)) report(childAt, NUMBERED);
     if (isObject(child) && Object.hasOwn(child, 'name'))
       report(`${childAt}.name`, 'is named by its key already');
     const wrong = wrongChildName('name', name, 0);
     if (wrong !== undefined) report(childAt, wrong);
     return { name, at: childAt, json: child };
   });
+}
+
+/** Whether a key, once JSON is read, comes before others that were written before it: numbers do, in ascending order. */
+export function reordered(key: string): boolean {
+  return /^(0|[1-9]\d*)$/.test(key);
 }
 
 /** A JSON object. */

@@ -12,6 +12,13 @@ export interface NotFound {
   readonly suggestion: string | undefined;
 }
 
+/** An edit that cannot be made. */
+export interface Refused {
+  readonly fault: string;
+  /** No module stands where the path leads, or on the way there. */
+  readonly missing?: true;
+}
+
 /**
  * The module at a path, and the path by names alone (`-1` of three children is `2`). A child's name comes before any
  * other meaning. The last component may be a slice (`1:3`), as in `net[1:3]`: a new container of the same type, with
@@ -121,7 +128,7 @@ export function withModule(
   path: string,
   module: Module,
   limits?: TreeLimits,
-): { root: Module } | { fault: string } {
+): { root: Module } | Refused {
   if (path === '') return within({ root: module }, limits);
   const place = parentOf(root, path);
   if ('fault' in place) return place;
@@ -144,44 +151,38 @@ export function withModule(
  * The tree without the module at a path. Where children are named by their positions they are numbered anew, as after
  * `del net[1]`; other names stay, as after `del net.head`.
  */
-export function withoutModule(root: Module, path: string): { root: Module } | { fault: string } {
+export function withoutModule(root: Module, path: string): { root: Module } | Refused {
   if (path === '') return { fault: 'the root cannot be removed' };
   const place = parentOf(root, path);
   if ('fault' in place) return place;
   const { parent, written } = place;
   const name = childName(parent, written);
-  if (name === undefined)
-    return { fault: lost(notFound({ module: parent, walked: place.walked }, [written])) };
+  if (name === undefined) return lost(notFound({ module: parent, walked: place.walked }, [written]));
   const kept = [...parent.children].filter(([key]) => key !== name);
   const numbered = hasPositions(parent) && [...parent.children.keys()].every((key, i) => key === String(i));
   const children = new Map(numbered ? kept.map(([, child], i) => [String(i), child]) : kept);
   return { root: replaced(root, parent, { ...parent, children }) };
 }
 
-function parentOf(
-  root: Module,
-  path: string,
-): { parent: Module; written: string; walked: string } | { fault: string } {
+function parentOf(root: Module, path: string): { parent: Module; written: string; walked: string } | Refused {
   const dot = path.lastIndexOf('.');
   const names = dot < 0 ? [] : path.slice(0, dot).split('.');
   let [parent, walked] = [root, ''];
   for (const [at, written] of names.entries()) {
     const name = childName(parent, written);
-    if (name === undefined) return { fault: lost(notFound({ module: parent, walked }, names.slice(at))) };
+    if (name === undefined) return lost(notFound({ module: parent, walked }, names.slice(at)));
     parent = parent.children.get(name)!;
     walked = joinPath(walked, name);
   }
   return { parent, written: path.slice(dot + 1), walked };
 }
 
-function lost({ suggestion }: NotFound): string {
-  return `no module stands there${suggestion === undefined ? '' : `; did you mean ${JSON.stringify(suggestion)}?`}`;
+function lost({ suggestion }: NotFound): Refused {
+  const hint = suggestion === undefined ? '' : `; did you mean ${JSON.stringify(suggestion)}?`;
+  return { fault: `no module stands there${hint}`, missing: true };
 }
 
-function within(
-  edited: { root: Module },
-  limits: TreeLimits | undefined,
-): { root: Module } | { fault: string } {
+function within(edited: { root: Module }, limits: TreeLimits | undefined): { root: Module } | Refused {
   const fault = limits && excess(new TreeSizes().of(edited.root), limits);
   return fault === undefined ? edited : { fault };
 }

@@ -232,6 +232,15 @@ describe('faults', () => {
       'architecture.blocks.a.block: a block cannot contain itself: a → a',
     ],
     [
+      { shared: { b: relu, 1: relu }, ...relu },
+      'architecture.shared.1: a number is no name here: JSON objects do not keep its place in the order',
+    ],
+    [
+      { type: 'ModuleDict', children: { b: relu, 10: relu } },
+      'architecture.children.10: a number is no name here, as JSON objects do not keep its place in the order: ' +
+        'give a list, [{"name": ..., ...}]',
+    ],
+    [
       { shared: { a: { shared: 'b' }, b: relu }, ...relu },
       'architecture.shared.a.shared: shared module "b" is not made yet: they are made in order',
     ],

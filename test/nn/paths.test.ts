@@ -184,7 +184,7 @@ describe('withModule', () => {
     ['0:2', 'one module is put in one place: a slice is several'],
     ['3.7', 'a ModuleList names its children by position: "3"'],
     ['0.', 'module name can\'t be empty string ""'],
-  ])('at %j is refused: %s', (path, fault) => expect(withModule(net, path, tanh)).toEqual({ fault }));
+  ])('at %j is refused: %s', (path, fault) => expect(withModule(net, path, tanh)).toMatchObject({ fault }));
 
   it('keeps within the limits', () => {
     const limits = { maxModules: 100, maxDepth: 3 };
@@ -235,14 +235,19 @@ describe('withoutModule', () => {
     expect(root.children.get('1')).toBe(tied.children.get('0'));
   });
 
+  it('of the root is refused', () => {
+    expect(withoutModule(net, '')).toEqual({ fault: 'the root cannot be removed' });
+  });
+
   it.each([
-    ['', 'the root cannot be removed'],
     ['7', 'no module stands there'],
     ['2.Act', 'no module stands there; did you mean "2.act"?'],
     ['1.weight', 'no module stands there'],
     ['0:2', 'no module stands there'],
     ['8.0', 'no module stands there'],
-  ])('of %j is refused: %s', (path, fault) => expect(withoutModule(net, path)).toEqual({ fault }));
+  ])('of %j is refused: %s', (path, fault) =>
+    expect(withoutModule(net, path)).toEqual({ fault, missing: true }),
+  );
 });
 
 function relu2(): Module {

@@ -4,10 +4,15 @@ import { MAX_FLOAT32 } from '../../random/distributions.js';
 import { numel } from '../../tensor/shape.js';
 import type { Rows } from './row.js';
 
+/** A finite number that would become infinite; infinities themselves are floats. */
+export function overflowsFloat(value: number): boolean {
+  return Number.isFinite(value) && Math.abs(value) > MAX_FLOAT32;
+}
+
 export const CONSTANTS: Pick<Rows, 'constant' | 'ones' | 'zeros' | 'eye' | 'dirac'> = {
   constant: {
     fault: ({ val }) =>
-      Math.abs(val) > MAX_FLOAT32 ? 'value cannot be converted to type float without overflow' : undefined,
+      overflowsFloat(val) ? 'value cannot be converted to type float without overflow' : undefined,
     fill: ({ data }, { val }) => data.fill(val),
   },
   ones: { fill: ({ data }) => data.fill(1) },

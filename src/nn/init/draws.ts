@@ -37,8 +37,14 @@ function kaimingStd({ a, mode, nonlinearity }: Kaiming, { fanIn, fanOut }: Fans)
 }
 
 /** PyTorch returns before it looks at the dimensions where there is nothing to fill. */
-function kaimingFault(_: Kaiming, shape: Shape): string | undefined {
-  return shape.includes(0) || fansOf(shape) ? undefined : TOO_FLAT;
+function kaimingFault(
+  init: Kaiming,
+  shape: Shape,
+  rule: (std: number) => string | undefined,
+): string | undefined {
+  if (shape.includes(0)) return undefined;
+  const fans = fansOf(shape);
+  return fans ? rule(kaimingStd(init, fans)) : TOO_FLAT;
 }
 
 export const DRAWS: Pick<
@@ -71,14 +77,14 @@ export const DRAWS: Pick<
     },
   },
   kaiming_uniform: {
-    fault: kaimingFault,
+    fault: (init, shape) => kaimingFault(init, shape, (std) => uniformFault(symmetric(Math.sqrt(3) * std))),
     fill({ generator, data, shape }, init) {
       if (data.length > 0)
         uniform(generator, data, symmetric(Math.sqrt(3) * kaimingStd(init, fansOf(shape)!)));
     },
   },
   kaiming_normal: {
-    fault: kaimingFault,
+    fault: (init, shape) => kaimingFault(init, shape, (std) => normalFault({ std })),
     fill({ generator, data, shape }, init) {
       if (data.length > 0) normal(generator, data, { std: kaimingStd(init, fansOf(shape)!) });
     },

@@ -3,7 +3,8 @@
 //   values = [torch.empty(shape).uniform_(5, 10), torch.empty(shape).normal_(0, 1)]  # in order; constants draw nothing
 //   w = torch.where(choice < p[0], values[0], torch.where(choice < p[0] + p[1], ...))
 
-import { MAX_FLOAT32, normal, normalFault, uniform, uniformFault } from '../../random/distributions.js';
+import { normal, normalFault, uniform, uniformFault } from '../../random/distributions.js';
+import { overflowsFloat } from './constants.js';
 import type { Row, Target } from './row.js';
 import type { InitOf } from './spec.js';
 
@@ -36,7 +37,7 @@ export const MIXTURE: Row<'mixture'> = {
 function componentFault(component: Component): string | undefined {
   if (component.uniform) return uniformFault({ a: component.uniform[0], b: component.uniform[1] });
   if (component.normal) return normalFault({ std: component.normal[1] });
-  return Math.abs(component.constant ?? 0) > MAX_FLOAT32
+  return overflowsFloat(component.constant ?? 0)
     ? 'value cannot be converted to type float without overflow'
     : undefined;
 }

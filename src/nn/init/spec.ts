@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { didYouMean } from '../../nearest.js';
+import { number, numberOr } from '../../tensor/number-schema.js';
 import { expressionSchema } from '../expression.js';
 import { NONLINEARITIES } from './gain.js';
 
@@ -28,7 +29,7 @@ function torchInit<N extends string, S extends z.core.$ZodLooseShape>(name: N, a
 }
 
 const kaiming = {
-  a: z.number().default(0).describe('Negative slope of the rectifier that follows; counts for leaky_relu.'),
+  a: numberOr(0).describe('Negative slope of the rectifier that follows; counts for leaky_relu.'),
   mode: z
     .enum(['fan_in', 'fan_out'], {
       error: ({ input }) => `Mode ${String(input)} not supported, please use one of ['fan_in', 'fan_out']`,
@@ -41,9 +42,9 @@ const kaiming = {
 
 const component = strict({
   p: z.number().min(0).max(1),
-  uniform: z.tuple([z.number(), z.number()]).optional().describe('[from, to)'),
-  normal: z.tuple([z.number(), z.number()]).optional().describe('[mean, std]'),
-  constant: z.number().optional(),
+  uniform: z.tuple([number, number]).optional().describe('[from, to)'),
+  normal: z.tuple([number, number]).optional().describe('[mean, std]'),
+  constant: number.optional(),
 }).refine(
   (given) => [given.uniform, given.normal, given.constant].filter((v) => v !== undefined).length === 1,
   {
@@ -68,27 +69,27 @@ const mixture = strict({
 );
 
 const SCHEMAS = [
-  torchInit('uniform', { a: z.number().default(0), b: z.number().default(1) }),
-  torchInit('normal', { mean: z.number().default(0), std: z.number().default(1) }),
+  torchInit('uniform', { a: numberOr(0), b: numberOr(1) }),
+  torchInit('normal', { mean: numberOr(0), std: numberOr(1) }),
   torchInit('trunc_normal', {
-    mean: z.number().default(0),
-    std: z.number().default(1),
-    a: z.number().default(-2),
-    b: z.number().default(2),
+    mean: numberOr(0),
+    std: numberOr(1),
+    a: numberOr(-2),
+    b: numberOr(2),
   }),
-  torchInit('constant', { val: z.number() }),
+  torchInit('constant', { val: number }),
   torchInit('ones', {}),
   torchInit('zeros', {}),
   torchInit('eye', {}),
   torchInit('dirac', { groups: z.int().min(1).default(1) }),
-  torchInit('xavier_uniform', { gain: z.number().default(1) }),
-  torchInit('xavier_normal', { gain: z.number().default(1) }),
+  torchInit('xavier_uniform', { gain: numberOr(1) }),
+  torchInit('xavier_normal', { gain: numberOr(1) }),
   torchInit('kaiming_uniform', kaiming),
   torchInit('kaiming_normal', kaiming),
-  torchInit('orthogonal', { gain: z.number().default(1) }),
+  torchInit('orthogonal', { gain: numberOr(1) }),
   torchInit('sparse', {
     sparsity: z.number().min(0).max(1).describe('The share of each column that is set to zero.'),
-    std: z.number().default(0.01),
+    std: numberOr(0.01),
   }),
   mixture,
   strict({ name: z.literal('default'), then }).describe("What the layer's reset_parameters does."),

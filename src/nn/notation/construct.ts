@@ -3,6 +3,7 @@
 
 import { didYouMean } from '../near-miss.js';
 import { LAYERS, type LayerType } from '../layers/table.js';
+import type { OptionValue } from '../options.js';
 import { clipped, type Faults } from './faults.js';
 import { optionOf, type Pair, type Value } from './value.js';
 
@@ -99,7 +100,7 @@ export function assemble(
 function optionEntries(type: LayerType, args: readonly Argument[], faults: Faults): [string, unknown][] {
   if (type === 'Identity') return []; // takes anything and keeps nothing, as torch.nn.Identity does
   const names = LAYERS[type].options.map(({ name }) => name);
-  const positions = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
+  const positions = positionsOf(type, names);
   const given = new Map<string, unknown>();
   let position = 0;
   for (const { at, keyword, value } of args) {
@@ -123,11 +124,23 @@ function optionEntries(type: LayerType, args: readonly Argument[], faults: Fault
     if (value.is === 'fault') continue;
     const option = optionOf(value);
     if (option === undefined) faults.add(value.at, `${name} of ${type} is ${kindOf(value)}, not a constant`);
-    else if (placement === undefined) given.set(name, option);
+    else if (placement === undefined) given.set(name, name === 'bias' ? truth(option) : option);
     else if (!placement.includes(option))
       faults.add(value.at, `${name} can only be ${String(placement.at(-1))} here`);
   }
   return [...given];
+}
+
+/** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not. */
+function positionsOf(type: LayerType, names: readonly string[]): string[] {
+  const placed = LAYERS[type].parameters !== undefined && type !== 'Embedding';
+  const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
+  return placed ? [...own, ...PLACEMENT.keys()] : own;
+}
+
+/** PyTorch's layers only ask whether their bias is true, and keep no other trace of it. */
+function truth(value: OptionValue): OptionValue {
+  return value === 0 || value === 1 || value === null ? Boolean(value) : value;
 }
 
 function tooMany(type: LayerType, positions: readonly string[], args: readonly Argument[]): string {

@@ -39,6 +39,11 @@ const PRINTED_CONSTANTS = new Map<string, Constant>([
   ['inf', Infinity],
   ['nan', NaN],
 ]);
+/** What it would mean for modules is rarely what is meant. */
+const REPEATED =
+  'a list is not repeated here: give one module a name and write it out in each place, or make new ones with ' +
+  '[... for _ in range(n)]';
+
 export interface Scope {
   readonly variables: ReadonlyMap<string, Value>;
   /** print(net) leaves the quotes of some strings out: `padding=same`. */
@@ -138,6 +143,8 @@ export class ExpressionReader {
       const result = arithmetic(operator.text, left.value, right.value);
       if ('value' in result) return { is: 'constant', at: left.at, value: result.value };
       this.faults.add(operator.at, result.wrong);
+    } else if (operator.text === '*' && (left.is === 'sequence' || right.is === 'sequence')) {
+      this.faults.add(operator.at, REPEATED);
     } else {
       this.faults.add(operator.at, `${operator.text} can only stand between numbers`);
     }

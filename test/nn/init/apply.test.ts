@@ -55,6 +55,40 @@ describe("PyTorch's values: exact, normals within 2 ulps, orthogonal within 1e-5
   });
 });
 
+describe('NaN and infinities, as PyTorch takes them', () => {
+  const OVERFLOW = 'value cannot be converted to type float without overflow';
+  it.each<[InitSpec, string | undefined]>([
+    [{ name: 'constant', val: 'Infinity' }, undefined],
+    [{ name: 'constant', val: 'NaN' }, undefined],
+    [{ name: 'constant', val: 1e300 }, OVERFLOW],
+    [{ name: 'uniform', a: '-Infinity' }, 'from is out of bounds for float'],
+    [{ name: 'uniform', b: 'NaN' }, 'to is out of bounds for float'],
+    [{ name: 'normal', mean: 'NaN', std: 'Infinity' }, undefined],
+    [{ name: 'normal', std: 'NaN' }, 'normal expects std >= 0.0, but found std NaN'],
+    [{ name: 'trunc_normal', a: '-Infinity', b: 'Infinity' }, undefined],
+    [{ name: 'trunc_normal', std: 'Infinity' }, undefined],
+    [{ name: 'trunc_normal', a: 'Infinity' }, 'from is out of bounds for float'],
+    [{ name: 'xavier_uniform', gain: 'Infinity' }, 'from is out of bounds for float'],
+    [{ name: 'xavier_normal', gain: 'Infinity' }, undefined],
+    [{ name: 'kaiming_uniform', a: 'NaN' }, 'from is out of bounds for float'],
+    [{ name: 'kaiming_normal', a: 'NaN' }, 'normal expects std >= 0.0, but found std NaN'],
+    [{ name: 'kaiming_uniform', a: '-Infinity' }, undefined],
+    [{ name: 'orthogonal', gain: 'NaN' }, undefined],
+    [{ name: 'sparse', sparsity: 0.5, std: 'Infinity' }, undefined],
+    [{ name: 'mixture', components: [{ p: 1, constant: 'Infinity' }] }, undefined],
+    [{ name: 'mixture', components: [{ p: 1, constant: 1e300 }] }, `components[0]: ${OVERFLOW}`],
+  ])('%j: %s', (spec, wrong) => {
+    expect(checkInit(spec, [2, 3])).toBe(wrong);
+    if (wrong === undefined) initialized(spec, [2, 3]);
+    else expect(() => initialized(spec, [2, 3])).toThrow(wrong);
+  });
+
+  it('are what a constant fills with', () => {
+    expect([...initialized({ name: 'constant', val: '-Infinity' }, [2])]).toEqual([-Infinity, -Infinity]);
+    expect([...initialized({ name: 'kaiming_uniform', a: 'Infinity' }, [1, 2])]).toEqual([-0, -0]);
+  });
+});
+
 describe('an orthogonal init', () => {
   it.each([
     [5, 5],

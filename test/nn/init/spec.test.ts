@@ -31,6 +31,20 @@ describe('an init spec', () => {
     expect(initSchema.parse(spec)).toEqual({ name: spec.name, ...args });
   });
 
+  it('takes the words for numbers that JSON cannot write', () => {
+    expect(initSchema.parse({ name: 'constant', val: '-Infinity' })).toEqual({
+      name: 'constant',
+      val: -Infinity,
+    });
+    expect(initSchema.parse({ name: 'trunc_normal', a: '-Infinity', b: 'Infinity' })).toEqual({
+      name: 'trunc_normal',
+      mean: 0,
+      std: 1,
+      a: -Infinity,
+      b: Infinity,
+    });
+  });
+
   it("may have its name's trailing underscore", () => {
     expect(initSchema.parse({ name: 'normal_', std: 0.01 })).toEqual({ name: 'normal', mean: 0, std: 0.01 });
   });
@@ -66,13 +80,16 @@ describe('an init spec', () => {
     null,
     [],
     'normal',
-    { name: 'uniform', a: NaN },
+    { name: 'uniform', a: 'nan' },
+    { name: 'constant' },
+    { name: 'dirac', groups: 'Infinity' },
+    { name: 'sparse', sparsity: 'NaN' },
   ])('is refused: %j', (spec) => {
     expect(faults(spec)).toHaveLength(1);
   });
 
   it('has a JSON schema that lists every argument', () => {
-    const schema = z.toJSONSchema(initSchema, { io: 'input' });
+    const schema = z.toJSONSchema(initSchema, { io: 'input', unrepresentable: 'any' });
     expect(schema.oneOf).toHaveLength(16);
     expect(JSON.stringify(schema)).toContain('"enum":["trunc_normal","trunc_normal_"]');
   });

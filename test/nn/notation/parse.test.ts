@@ -85,6 +85,15 @@ describe('constructor calls become the JSON architecture', () => {
   });
 });
 
+describe('what PyTorch lets pass', () => {
+  it.each([
+    ['nn.Linear(2, 3, False, None, None)', { type: 'Linear', in_features: 2, out_features: 3, bias: false }],
+    ['nn.Linear(2, 3, 1, "cpu")', { type: 'Linear', in_features: 2, out_features: 3, bias: true }],
+    ['nn.Linear(2, 3, bias=0)', { type: 'Linear', in_features: 2, out_features: 3, bias: false }],
+    ['nn.BatchNorm1d(2, bias=None)', { type: 'BatchNorm1d', num_features: 2, bias: false }],
+  ])('%s', (text, architecture) => expect(architectureOf(text)).toEqual(architecture));
+});
+
 describe('faults say where and what would be right', () => {
   it.each([
     ['nn.Lineer(4, 8)', ['line 1, column 1: there is no layer Lineer; did you mean Linear?']],
@@ -95,9 +104,9 @@ describe('faults say where and what would be right', () => {
     ['nn.Linear(4, in_features=8)', ['line 1, column 14: Linear is given in_features twice']],
     ['nn.Linear(4, bias=True, bias=True)', ['line 1, column 25: Linear is given bias twice']],
     [
-      'nn.Linear(4, 8, True, 5)',
+      'nn.Linear(4, 8, True, None, None, 5)',
       [
-        'line 1, column 23: Linear takes at most 3 (in_features, out_features, bias) by position, 4 are given',
+        'line 1, column 35: Linear takes at most 5 (in_features, out_features, bias, device, dtype) by position, 6 are given',
       ],
     ],
     ['nn.Tanh(1)', ['line 1, column 9: Tanh takes no arguments by position, 1 are given']],
@@ -136,6 +145,14 @@ describe('faults say where and what would be right', () => {
     ['nn.Linear(4, 1 / 0)', ['line 1, column 16: division by zero']],
     ['nn.Linear(4, 2 ** 60)', ['line 1, column 16: integers end at 2 ** 53 here']],
     ['nn.Linear(4, (-1) ** 0.5)', ['line 1, column 19: the result is not a real number']],
+    ['nn.Linear(4, 8, True, 5)', ['line 1, column 23: device can only be cpu here']],
+    [
+      'nn.ModuleList([nn.ReLU()] * 3)',
+      [
+        'line 1, column 27: a list is not repeated here: give one module a name and write it out in each place, ' +
+          'or make new ones with [... for _ in range(n)]',
+      ],
+    ],
     ['nn.Linear(4, "8" + 1)', ['line 1, column 18: + can only stand between numbers']],
     ['nn.Linear(4, -None)', ['line 1, column 14: a sign can only stand before a number']],
     ['nn.Linear(4, 007)', ['line 1, column 14: 007: an integer does not begin with zeros']],
