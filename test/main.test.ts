@@ -105,6 +105,47 @@ describe('a running server', () => {
     expect(await ended).toMatchObject({ code: 0, stderr: '' });
   });
 
+  it('answers the forwards in progress on kept-alive connections, then ends with 0 without waiting for these', async () => {
+    const { child, ended, url } = await serve();
+    const size = 2048;
+    const send = (path: string, body: unknown, agent?: Agent) =>
+      new Promise<{ status: number | undefined; connection: string | undefined }>((resolve, reject) => {
+        const options = {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          ...(agent && { agent }),
+        };
+        const sent = request(url + path, options, (answer) => {
+          answer.resume();
+          answer.on('end', () =>
+            resolve({ status: answer.statusCode, connection: answer.headers.connection }),
+          );
+        });
+        sent.on('error', reject);
+        sent.end(JSON.stringify(body));
+      });
+    const layers = Array.from({ length: 4 }, () => ({
+      type: 'Linear',
+      in_features: size,
+      out_features: size,
+    }));
+    await send('/v1/models', { name: 'wide', architecture: { type: 'Sequential', children: layers } });
+    const inputs = { shape: [64, size], data: Array<number>(64 * size).fill(1) };
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    const answers = Array.from({ length: 8 }, () => send('/v1/models/wide/forward', { inputs }, agent));
+    // One worker computes them one by one: when the first is answered, others are on their way.
+    const first = await Promise.race(answers);
+    expect(first).toEqual({ status: 200, connection: 'keep-alive' });
+    child.kill('SIGTERM');
+    const last = await Promise.all(answers);
+    expect(last.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(last.map(({ connection }) => connection)).toContain('close');
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toContain('did not end in time');
+    agent.destroy();
+  });
+
   it('ends at once on a second signal, though a request is still arriving', async () => {
     const { child, ended, url, output } = await serve();
     const half = request(`${url}/v1/models`, {

@@ -70,8 +70,8 @@ export interface Op<N extends OpName> {
     step: Step<N>,
     addresses: { inputs: readonly number[]; output: number; scratch: number },
   ): void;
-  /** Floating-point operations, to judge what a plan costs. */
-  cost?(inputs: readonly (Operand | null)[], output: Operand): number;
+  /** Floating-point operations, to judge what a plan costs: at least one for each element of the output. */
+  cost?(inputs: readonly (Operand | null)[], output: Operand, attributes: OpAttributes[N]): number;
 }
 
 export interface Step<N extends OpName = OpName> {

@@ -116,9 +116,8 @@ function poolPlane(x: Operand, { dims, kernel, stride, padding, dilation = [1, 1
   ) as unknown as Pair;
 }
 
-/** Checks that a pool's padding and output make sense; gives the output's shape. */
-function poolShape(x: Operand, pool: Pool): Shape {
-  const { dims, kernel, padding, dilation = [1, 1] } = pool;
+/** What ATen's pools check of their padding first. */
+function checkPadding({ kernel, padding, dilation = [1, 1] }: Pool): void {
   const at = padding.findIndex((pad, i) => pad > (dilation[i]! * (kernel[i]! - 1) + 1) / 2);
   if (at >= 0) {
     throw new ShapeError(
@@ -126,6 +125,11 @@ function poolShape(x: Operand, pool: Pool): Shape {
         `kernel_size=${kernel[at]} and dilation=${dilation[at]}`,
     );
   }
+}
+
+/** Checks that a pool has an output; gives its shape. */
+function poolShape(x: Operand, pool: Pool): Shape {
+  const { dims } = pool;
   const output = poolPlane(x, pool);
   if (output.some((extent) => extent < 1)) {
     const channels = x.shape.at(-dims - 1)!;
@@ -142,6 +146,32 @@ function planes(shape: Shape, dims: Dims): number {
   return numel(shape.slice(0, -dims));
 }
 
+/** Multiply-adds of a pool whose window is `kernel`: no window reaches further than its input. */
+function poolCost(x: Operand, output: Operand, { dims, kernel }: Pick<Pool, 'dims' | 'kernel'>): number {
+  const from = plane(x.shape, dims);
+  return numel(output.shape) * Math.min(kernel[0], from[0]) * Math.min(kernel[1], from[1]);
+}
+
+/** Max pools also measure the padding by the kernel as it is, without its dilation; one-dimensional ones only so. */
+function checkMaxPool(x: Operand, pool: Pool): void {
+  const { dims, kernel, padding } = pool;
+  if (dims === 2) checkPadding(pool);
+  const wide = padding.some((pad, i) => pad > Math.floor(kernel[i]! / 2));
+  if (wide && dims === 1) {
+    throw new ShapeError(
+      `max_pool1d() padding should be at most half of kernel size, but got padding=${padding[1]} and kernel_size=${kernel[1]}`,
+    );
+  }
+  if (wide) {
+    throw new ShapeError(
+      'pad should be smaller than or equal to half of kernel size, but got ' +
+        `padW = ${padding[1]}, padH = ${padding[0]}, kW = ${kernel[1]}, kH = ${kernel[0]}`,
+    );
+  }
+  const length = poolPlane(x, pool)[1];
+  if (dims === 1 && length < 1) throw new ShapeError(`max_pool1d() Invalid computed output size: ${length}`);
+}
+
 export const maxPool: Op<'max_pool'> = {
   shape([x], attributes) {
     const { dims } = attributes;
@@ -154,6 +184,7 @@ export const maxPool: Op<'max_pool'> = {
       );
     }
     requireFloat(x!, 'max_pool');
+    checkMaxPool(x!, attributes);
     return { shape: poolShape(x!, attributes), dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
@@ -172,7 +203,7 @@ export const maxPool: Op<'max_pool'> = {
       ...dilation,
     );
   },
-  cost: (_inputs, output) => 4 * numel(output.shape),
+  cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
 
 export const avgPool: Op<'avg_pool'> = {
@@ -188,6 +219,7 @@ export const avgPool: Op<'avg_pool'> = {
     if (dims === 2 && rank > 4)
       throw new ShapeError('non-empty 3D or 4D (batch mode) tensor expected for input');
     requireFloat(x!, 'avg_pool');
+    checkPadding(attributes);
     return { shape: poolShape(x!, attributes), dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
@@ -199,7 +231,7 @@ export const avgPool: Op<'avg_pool'> = {
       ...kernel, ...stride, ...padding, countIncludePad ? 1 : 0, divisor ?? 0,
     ); // prettier-ignore
   },
-  cost: (_inputs, output) => 4 * numel(output.shape),
+  cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
 
 export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
@@ -224,5 +256,10 @@ export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
     const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
     kernels.adaptive_avg_pool(inputs[0]!, output, planes(x.shape, dims), ...from, ...to);
   },
-  cost: ([x]) => numel(x!.shape),
+  cost: ([x], output, { dims }) => {
+    const [from, to] = [plane(x!.shape, dims), plane(output.shape, dims)];
+    // A window begins and ends at parts of an element: one more than the quotient at most.
+    const kernel = from.map((extent, i) => Math.ceil(extent / Math.max(to[i]!, 1)) + 1) as unknown as Pair;
+    return numel(x!.shape) + numel(output.shape) * kernel[0] * kernel[1];
+  },
 };

@@ -120,7 +120,7 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
     }
     const { op: name, attributes, inputs, output } = node;
     steps.push({ op: name, attributes, inputs, output, from, to, scratch });
-    cost += op.cost?.(node.inputs, node.output) ?? 0;
+    cost += op.cost?.(node.inputs, node.output, node.attributes) ?? 0;
   });
   const { shape, dtype } = graph.output;
   return {

@@ -5,9 +5,11 @@ import { ShapeError, ValueError } from '../graph/op.js';
 import { QuotaError } from '../runtime/memory.js';
 import { PoolClosedError, WorkerLostError } from '../runtime/pool.js';
 import { TensorError } from '../tensor/json.js';
+import { SizeError } from '../tensor/shape.js';
 
 /** The ApiError that an error from the tensor, graph or runtime layer becomes; anything else as it is. */
 export function explain(error: unknown): unknown {
+  if (error instanceof SizeError) return new ApiError('QUOTA_EXCEEDED', [error.message]);
   if (error instanceof QuotaError) return new ApiError('QUOTA_EXCEEDED', [error.message]);
   if (error instanceof WorkerLostError) return new ApiError('WORKER_LOST');
   if (error instanceof PoolClosedError) return new ApiError('SHUTTING_DOWN');

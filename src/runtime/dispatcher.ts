@@ -15,15 +15,18 @@ import type { Calls } from './protocol.js';
  */
 export const INLINE_FLOPS = 16_384;
 
+/** What such a plan may read and write: a copy of as much takes about as long. */
+export const INLINE_BYTES = 65_536;
+
 export class Dispatcher {
-  private readonly pool: Pool;
+  private readonly pool: Pick<Pool, 'call'>;
   private readonly memory: SharedMemory;
   private readonly inlineFlops: number;
   /** By segment. */
   private readonly kernels: Kernels[] = [];
   private turn: Promise<void> | undefined;
 
-  constructor(pool: Pool, memory: SharedMemory, inlineFlops = INLINE_FLOPS) {
+  constructor(pool: Pick<Pool, 'call'>, memory: SharedMemory, inlineFlops = INLINE_FLOPS) {
     this.pool = pool;
     this.memory = memory;
     this.inlineFlops = inlineFlops;
@@ -31,7 +34,7 @@ export class Dispatcher {
 
   /** Rejects with ValueError, WorkerLostError or PoolClosedError. */
   async forward(plan: Plan, call: Omit<Calls['forward']['args'], 'definition'>): Promise<void> {
-    if (plan.cost > this.inlineFlops) {
+    if (plan.cost > this.inlineFlops || plan.arenaBytes > INLINE_BYTES) {
       await this.pool.call('forward', call, plan);
       return;
     }

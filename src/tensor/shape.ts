@@ -12,20 +12,23 @@ export const MAX_RANK = 64;
 /** A shape without elements costs its client nothing: without a bound, loops over its other extents would not end. */
 const MAX_EMPTY = 2 ** 24;
 
-/** The number of elements of a shape; throws RangeError where it passes 2^53 - 1. */
+/** More elements or bytes than any memory has. */
+export class SizeError extends RangeError {}
+
+/** The number of elements of a shape; throws SizeError where it passes 2^53 - 1. */
 export function numel(shape: Shape): number {
   let n = 1;
   for (const extent of shape) {
     n *= extent;
-    if (!Number.isSafeInteger(n)) throw new RangeError(`${listed(shape)} has too many elements`);
+    if (!Number.isSafeInteger(n)) throw new SizeError(`${listed(shape)} has too many elements`);
   }
   return n;
 }
 
-/** The bytes that a contiguous tensor takes; throws RangeError as `numel` does. */
+/** The bytes that a contiguous tensor takes; throws SizeError as `numel` does. */
 export function byteLength(shape: Shape, dtype: DType): number {
   const bytes = numel(shape) * DTYPES[dtype].bytes;
-  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${listed(shape)} has too many bytes`);
+  if (!Number.isSafeInteger(bytes)) throw new SizeError(`${listed(shape)} has too many bytes`);
   return bytes;
 }
 
