@@ -38,7 +38,6 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         title: 'Weightroom',
         version: VERSION,
         description: DESCRIPTION,
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } as { name: string },
       },
       servers: [{ url: '/' }],
       tags: TAGS,
