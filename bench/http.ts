@@ -9,7 +9,12 @@ const CONNECTIONS = 64;
 const SECONDS = 3;
 const ROUNDS = 5;
 
-const body = JSON.stringify({ inputs: [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]] }); // prettier-ignore
+const body = JSON.stringify({
+  inputs: [
+    [0.1, 0.2, 0.3, 0.4],
+    [0.5, 0.6, 0.7, 0.8],
+  ],
+});
 const architecture = {
   type: 'Sequential',
   children: [

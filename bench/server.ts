@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export interface ServerOptions {
@@ -17,6 +18,16 @@ async function freePort(): Promise<number> {
   const { port } = probe.address() as AddressInfo;
   probe.close();
   return port;
+}
+
+const ATTEMPT_INTERVAL_MS = 50;
+const MAX_ATTEMPTS = 200;
+
+function isReady(url: string): Promise<boolean> {
+  return fetch(`${url}/readyz`).then(
+    (answer) => answer.ok,
+    () => false,
+  );
 }
 
 /** Resolves once the server answers /readyz. */
@@ -35,10 +46,9 @@ export async function startServer(
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const url = `http://127.0.0.1:${port}`;
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const ready = await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false); // prettier-ignore
-    if (ready) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let attempt = 0; !(await isReady(url)); attempt++) {
+    if (attempt === MAX_ATTEMPTS) throw new Error(`${script} does not answer at ${url}`);
+    await delay(ATTEMPT_INTERVAL_MS);
   }
   return {
     url,

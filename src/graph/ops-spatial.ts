@@ -77,12 +77,22 @@ export const conv: Op<'conv'> = {
     const geometry = convGeometry(x, weight, step.attributes);
     const batch = x.shape.length === dims + 2 ? x.shape[0]! : 1;
     kernels.conv(
-      inputs[0]!, inputs[1]!, inputs[2]!, output,
-      batch, x.shape.at(-dims - 1)!, ...geometry.input,
-      weight.shape[0]!, ...geometry.output, ...geometry.kernel,
-      ...stride, ...geometry.before, ...dilation,
-      groups, scratch,
-    ); // prettier-ignore
+      inputs[0]!,
+      inputs[1]!,
+      inputs[2]!,
+      output,
+      batch,
+      x.shape.at(-dims - 1)!,
+      ...geometry.input,
+      weight.shape[0]!,
+      ...geometry.output,
+      ...geometry.kernel,
+      ...stride,
+      ...geometry.before,
+      ...dilation,
+      groups,
+      scratch,
+    );
   },
   cost: ([, weight], output) => 2 * numel(output.shape) * numel(weight!.shape.slice(1)),
 };
@@ -227,9 +237,17 @@ export const avgPool: Op<'avg_pool'> = {
     const x = step.inputs[0]!;
     const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
     kernels.avg_pool(
-      inputs[0]!, output, planes(x.shape, dims), ...from, ...to,
-      ...kernel, ...stride, ...padding, countIncludePad ? 1 : 0, divisor ?? 0,
-    ); // prettier-ignore
+      inputs[0]!,
+      output,
+      planes(x.shape, dims),
+      ...from,
+      ...to,
+      ...kernel,
+      ...stride,
+      ...padding,
+      countIncludePad ? 1 : 0,
+      divisor ?? 0,
+    );
   },
   cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
