@@ -70,7 +70,7 @@ export interface Op<N extends OpName> {
     step: Step<N>,
     addresses: { inputs: readonly number[]; output: number; scratch: number },
   ): void;
-  /** Floating-point operations, to judge what a plan costs: at least one for each element of the output. */
+  /** Floating-point operations, to judge what a plan costs: at least one for each element read or written. */
   cost?(inputs: readonly (Operand | null)[], output: Operand, attributes: OpAttributes[N]): number;
 }
 

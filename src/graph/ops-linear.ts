@@ -29,7 +29,7 @@ export const linear: Op<'linear'> = {
     const rows = numel(step.output.shape.slice(0, -1));
     kernels.linear(inputs[0]!, inputs[1]!, inputs[2]!, output, rows, out, features, scratch);
   },
-  cost: ([, weight], output) => 2 * numel(output.shape) * weight!.shape[1]!,
+  cost: ([, weight], output) => numel(output.shape) * (2 * weight!.shape[1]! + 1),
 };
 
 export const embedding: Op<'embedding'> = {
@@ -51,5 +51,5 @@ export const embedding: Op<'embedding'> = {
         `index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`,
       );
   },
-  cost: (_inputs, output) => numel(output.shape),
+  cost: ([indices], output) => numel(indices!.shape) + numel(output.shape),
 };

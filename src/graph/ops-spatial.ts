@@ -94,7 +94,7 @@ export const conv: Op<'conv'> = {
       scratch,
     );
   },
-  cost: ([, weight], output) => 2 * numel(output.shape) * numel(weight!.shape.slice(1)),
+  cost: ([, weight], output) => numel(output.shape) * (2 * numel(weight!.shape.slice(1)) + 1),
 };
 
 /** A pool's output extent (ATen pooling_output_shape): with ceil_mode the last window must start inside the input or its left padding. */
@@ -126,13 +126,20 @@ function poolPlane(x: Operand, { dims, kernel, stride, padding, dilation = [1, 1
   ) as unknown as Pair;
 }
 
-/** What ATen's pools check of their padding first. */
-function checkPadding({ kernel, padding, dilation = [1, 1] }: Pool): void {
+/** What ATen's pools check of their padding first; two-dimensional ones and average pools then check the input (Pool.h). */
+function checkPool(x: Operand, { dims, kernel, padding, dilation = [1, 1] }: Pool): void {
   const at = padding.findIndex((pad, i) => pad > (dilation[i]! * (kernel[i]! - 1) + 1) / 2);
   if (at >= 0) {
     throw new ShapeError(
       `pad should be at most half of effective kernel size, but got pad=${padding[at]}, ` +
         `kernel_size=${kernel[at]} and dilation=${dilation[at]}`,
+    );
+  }
+  // A row counts as a plane of height 1.
+  const input = [...x.shape.slice(0, -dims), ...plane(x.shape, dims)];
+  if ((input.length !== 3 && input.length !== 4) || input.slice(-3).includes(0)) {
+    throw new ShapeError(
+      `Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:${list(input)}`,
     );
   }
 }
@@ -165,7 +172,7 @@ function poolCost(x: Operand, output: Operand, { dims, kernel }: Pick<Pool, 'dim
 /** Max pools also measure the padding by the kernel as it is, without its dilation; one-dimensional ones only so. */
 function checkMaxPool(x: Operand, pool: Pool): void {
   const { dims, kernel, padding } = pool;
-  if (dims === 2) checkPadding(pool);
+  if (dims === 2) checkPool(x, pool);
   const wide = padding.some((pad, i) => pad > Math.floor(kernel[i]! / 2));
   if (wide && dims === 1) {
     throw new ShapeError(
@@ -186,16 +193,18 @@ export const maxPool: Op<'max_pool'> = {
   shape([x], attributes) {
     const { dims } = attributes;
     const rank = x!.shape.length;
-    if ((rank !== dims + 1 && rank !== dims + 2) || numel(x!.shape.slice(-dims - 1)) === 0) {
+    const empty = dims === 1 && x!.shape.slice(-2).includes(0);
+    if ((rank !== dims + 1 && rank !== dims + 2) || empty) {
       throw new ShapeError(
         dims === 1
           ? `max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:${list(x!.shape)}`
           : 'non-empty 3D or 4D (batch mode) tensor expected for input',
       );
     }
-    requireFloat(x!, 'max_pool');
     checkMaxPool(x!, attributes);
-    return { shape: poolShape(x!, attributes), dtype: 'float32' };
+    const shape = poolShape(x!, attributes);
+    requireFloat(x!, dims === 1 ? 'max_pool1d_impl' : 'max_pool2d');
+    return { shape, dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
     const { dims, kernel, stride, padding, dilation } = step.attributes;
@@ -226,11 +235,10 @@ export const avgPool: Op<'avg_pool'> = {
       );
     }
     if (dims === 2 && rank < 3) dimension(-3, rank);
-    if (dims === 2 && rank > 4)
-      throw new ShapeError('non-empty 3D or 4D (batch mode) tensor expected for input');
-    requireFloat(x!, 'avg_pool');
-    checkPadding(attributes);
-    return { shape: poolShape(x!, attributes), dtype: 'float32' };
+    checkPool(x!, attributes);
+    const shape = poolShape(x!, attributes);
+    requireFloat(x!, 'avg_pool2d');
+    return { shape, dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
     const { dims, kernel, stride, padding, countIncludePad, divisor } = step.attributes;

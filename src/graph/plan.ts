@@ -70,12 +70,13 @@ class Arena {
   }
 }
 
-/** Lays a graph out. Steps without work (flatten) become the bytes that they view. */
+/** Lays a graph out. Steps without work (flatten) become the bytes that they view. Throws SizeError. */
 export function makePlan(graph: Graph, kernels: Kernels): Plan {
   const owner = (source: Source): Source => {
-    if (source.from !== 'step') return source;
-    const node = graph.nodes[source.index]!;
-    return opOf(node).run ? source : owner(node.sources[0]!);
+    let own = source;
+    while (own.from === 'step' && !opOf(graph.nodes[own.index]!).run)
+      own = graph.nodes[own.index]!.sources[0]!;
+    return own;
   };
   const key = (source: Source): string =>
     source.from === 'input' ? 'input' : `${source.from} ${source.index}`;
@@ -85,8 +86,14 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
     if (!opOf(node).run) return;
     for (const source of node.sources) if (source) lastReader.set(key(owner(source)), index);
   });
-  const result = owner(graph.output.source);
-  lastReader.set(key(result), Infinity);
+  lastReader.delete(key(owner(graph.output.source))); // the result is never given back
+  /** What each step is the last to read. */
+  const done = new Map<number, string[]>();
+  for (const [id, reader] of lastReader) {
+    const ids = done.get(reader);
+    if (ids) ids.push(id);
+    else done.set(reader, [id]);
+  }
 
   const arena = new Arena();
   const places = new Map<string, { at: number; bytes: number }>();
@@ -112,11 +119,9 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
     const scratchBytes = op.scratch?.(node.inputs, kernels) ?? 0;
     const scratch = arena.take(scratchBytes);
     arena.give(scratch, scratchBytes);
-    for (const [id, reader] of lastReader) {
+    for (const id of done.get(index) ?? []) {
       const range = places.get(id);
-      if (reader !== index || !range) continue;
-      arena.give(range.at, range.bytes);
-      lastReader.delete(id);
+      if (range) arena.give(range.at, range.bytes);
     }
     const { op: name, attributes, inputs, output } = node;
     steps.push({ op: name, attributes, inputs, output, from, to, scratch });

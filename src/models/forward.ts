@@ -23,11 +23,12 @@ export async function forward(
 ): Promise<TensorValue> {
   const { memory, dispatcher, segment } = workplace;
   const { module, path } = moduleAt(state, request.module);
-  const { shape, dtype } = inspectTensor(request.inputs, 'inputs');
+  const { shape, dtype, integral } = inspectTensor(request.inputs, 'inputs');
   byteLength(shape, dtype ?? 'float32');
   const { id, plan, stored } = plans.find(module, path, {
     shape,
     dtype: dtype === 'int32' ? 'int64' : dtype,
+    integral,
   });
   const arena = memory.allocate(plan.arenaBytes, segment);
   try {

@@ -14,6 +14,15 @@ import type { Shape } from '../tensor/shape.js';
 /** Plans kept for each model: one for each module and input shape in use. */
 const MAX_PLANS = 32;
 
+/** What is known of an input before it is decoded. */
+export interface PlannedInput {
+  readonly shape: Shape;
+  /** undefined: as the module wants it, float32 before int64. */
+  readonly dtype: DType | undefined;
+  /** Every number is whole: an input without dtype where one is not is float32. */
+  readonly integral: boolean;
+}
+
 export interface KnownPlan {
   readonly id: PlanId;
   readonly plan: Plan;
@@ -34,14 +43,13 @@ export class Plans {
     this.kernels = kernels;
   }
 
-  /**
-   * The plan of a module for an input; `dtype` undefined: as the module wants it, float32 before int64.
-   * Throws ShapeError.
-   */
-  find(module: Module, path: string, input: { shape: Shape; dtype: DType | undefined }): KnownPlan {
+  /** The plan of a module for an input. Throws ShapeError or SizeError. */
+  find(module: Module, path: string, input: PlannedInput): KnownPlan {
     const key = `${path}|${input.dtype ?? ''}|${input.shape.join(',')}`;
     let known = this.known.get(key);
     if (known) {
+      // The module refused float32 when an int64 plan was made for want of a dtype, and says so again.
+      if (!input.dtype && !input.integral && known.plan.input.dtype !== 'float32') trace(module, input);
       if (key === this.latest) return known;
       this.known.delete(key);
     } else {
@@ -66,7 +74,7 @@ export class Plans {
   }
 }
 
-function trace(module: Module, input: { shape: Shape; dtype: DType | undefined }): Graph {
+function trace(module: Module, input: PlannedInput): Graph {
   const attempt = (dtype: DType): Graph => {
     const tracer = new Tracer();
     const operand = { shape: input.shape, dtype };
@@ -76,7 +84,7 @@ function trace(module: Module, input: { shape: Shape; dtype: DType | undefined }
   try {
     return attempt('float32');
   } catch (error) {
-    if (!(error instanceof DTypeError)) throw error;
+    if (!(error instanceof DTypeError) || !input.integral) throw error;
     return attempt('int64');
   }
 }

@@ -7,6 +7,7 @@
 
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.js';
+import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { CHANGE_KINDS } from './change-log.js';
 
@@ -18,6 +19,14 @@ const revision = z.int().min(0);
 const epoch = z.string().max(128);
 const modelName = z.string().min(1).max(64);
 
+/** One of some words; a near miss is named. */
+function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
+  return z.enum(words, {
+    error: ({ input }) =>
+      `must be one of ${words.join(', ')}${typeof input === 'string' ? didYouMean(input, words) : ''}`,
+  });
+}
+
 export const DETAILS = ['none', 'stats', 'values'] as const;
 
 // From the client.
@@ -28,10 +37,13 @@ export const subscribeMessage = z.strictObject({
   id: subscriptionId.optional(),
   /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
   models: z.array(modelName).min(1).optional(),
-  /** Only parameters one of whose names starts with it; a change that has none is passed over. */
+  /**
+   * Only parameters one of whose names starts with it; a change that has none is passed over, unless it puts or removes
+   * a module there.
+   */
   prefix: z.string().max(4096).optional(),
-  kinds: z.array(z.enum(CHANGE_KINDS)).min(1).optional(),
-  detail: z.enum(DETAILS).default('none'),
+  kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
+  detail: oneOf(DETAILS).default('none'),
   /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
   after: z
     .union(

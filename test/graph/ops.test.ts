@@ -28,6 +28,10 @@ const pool = (dims: 1 | 2, rest: Partial<MaxPool>): MaxPool => ({
   ...rest,
 });
 
+const stored = (tracer: Tracer, ...shape: number[]) => tracer.read({ shape, dtype: 'float32' });
+const linear = (tracer: Tracer, x: Value, out: number): Value =>
+  tracer.apply('linear', [x, stored(tracer, out, x.shape.at(-1)!), null], {});
+
 describe('the cost of a pool', () => {
   it('counts the elements of every window', () => {
     const window = { ...pool(2, { kernel: [37, 37] }), countIncludePad: true, divisor: null };
@@ -44,8 +48,29 @@ describe('the cost of a pool', () => {
   });
 });
 
+describe('the cost of an op', () => {
+  it.each<[string, number, (tracer: Tracer) => Value]>([
+    ['linear without features', 7000, (tracer) => linear(tracer, input(7, 0), 1000)],
+    ['linear', 7 * 3000, (tracer) => linear(tracer, input(7, 3), 1000)],
+    [
+      'embedding in rows without elements',
+      5000,
+      (tracer) => tracer.apply('embedding', [{ ...input(5000), dtype: 'int64' }, stored(tracer, 9, 0)], {}),
+    ],
+    ['softmax', 5000, (tracer) => tracer.apply('softmax', [input(5000)], { dim: 0 })],
+    ['relu', 5000, (tracer) => tracer.apply('relu', [input(5000)], {})],
+  ])('is at least the elements that it reads and writes: %s', (_op, elements, apply) => {
+    const tracer = new Tracer();
+    const output = apply(tracer);
+    const plan = makePlan(tracer.graph(input(1), output), kernels);
+    expect(plan.cost).toBeGreaterThanOrEqual(elements);
+  });
+});
+
 describe('a pool that PyTorch refuses', () => {
   const refused = (x: Value, attributes: MaxPool) => () => new Tracer().apply('max_pool', [x], attributes);
+  const averaged = (x: Value, attributes: MaxPool) => () =>
+    new Tracer().apply('avg_pool', [x], { ...attributes, countIncludePad: true, divisor: null });
 
   it.each<[string, () => unknown]>([
     [
@@ -68,8 +93,40 @@ describe('a pool that PyTorch refuses', () => {
       'Given input size: (1x3x3). Calculated output size: (1x0x0). Output size is too small',
       refused(input(1, 1, 3, 3), pool(2, { kernel: [5, 5], stride: [5, 5] })),
     ],
+    [
+      'max_pool1d() padding should be at most half of kernel size, but got padding=2 and kernel_size=3',
+      refused(
+        { ...input(1, 1, 20), dtype: 'int64' },
+        pool(1, { kernel: [1, 3], padding: [0, 2], dilation: [1, 3] }),
+      ),
+    ],
+    [
+      'Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 0, 4, 4]',
+      refused(input(1, 0, 4, 4), pool(2, {})),
+    ],
+    [
+      'pad should be at most half of effective kernel size, but got pad=2, kernel_size=2 and dilation=1',
+      refused(input(1, 0, 4, 4), pool(2, { padding: [1, 2] })),
+    ],
+    [
+      'non-empty 3D or 4D (batch mode) tensor expected for input',
+      refused(input(4, 4), pool(2, { padding: [1, 2] })),
+    ],
+    [
+      'Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 1, 1, 0]',
+      averaged(input(1, 1, 0), pool(1, {})),
+    ],
+    [
+      'Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:[1, 1, 1, 4, 4]',
+      averaged(input(1, 1, 1, 4, 4), pool(2, {})),
+    ],
+    [
+      'Given input size: (1x1x2). Calculated output size: (1x1x-2). Output size is too small',
+      averaged({ ...input(1, 2), dtype: 'int64' }, pool(1, { kernel: [1, 5] })),
+    ],
   ])('is refused in its words: %s', (words, apply) => {
-    expect(apply).toThrow(new ShapeError(words));
+    expect(apply).toThrow(ShapeError);
+    expect(apply).toThrow(new Error(words));
   });
 });
 
