@@ -177,6 +177,20 @@ describe('a body', () => {
     await expectProblem(await fetch(`${server.url}/v1/models`, init as RequestInit), 'BODY_TOO_LARGE');
   });
 
+  it('far longer than the limit is answered to a client that writes all of it first, and the next request too', async () => {
+    const body = JSON.stringify({ name: 'a'.repeat(20_000_000) });
+    for (let i = 0; i < 3; i++) await expectProblem(await post('/v1/models', body), 'BODY_TOO_LARGE');
+    const stream = new Blob([body]).stream();
+    const init = {
+      method: 'POST',
+      body: stream,
+      duplex: 'half',
+      headers: { 'content-type': 'application/json' },
+    };
+    await expectProblem(await fetch(`${server.url}/v1/models`, init as RequestInit), 'BODY_TOO_LARGE');
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+
   it('that unpacks to more than the limit is BODY_TOO_LARGE', async () => {
     const bomb = gzipSync(`{"name":"${'a'.repeat(10_000_000)}"}`);
     const answer = await fetch(`${server.url}/v1/models`, {

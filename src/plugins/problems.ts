@@ -77,8 +77,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   else
     request.log.debug({ reqId: request.id, code: told.code, detail: told.message }, 'a request was refused');
   if (told.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
-  // The rest of a body that was not read would be taken for the next request.
-  if (told.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');
+  // What is left of the body is read and dropped (no longer than requestTimeout), or its sender, still writing, would
+  // see a broken connection in place of the answer.
+  if (told.code === 'BODY_TOO_LARGE') request.raw.resume();
   reply
     .code(told.status)
     .type(PROBLEM_MEDIA_TYPE)
