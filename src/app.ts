@@ -16,6 +16,7 @@ import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
 import type { Config } from './config.js';
 import type { Registry } from './models/registry.js';
+import { closeAfterAnswers } from './plugins/closing.js';
 import { setHeaders } from './plugins/headers.js';
 import { readJson } from './plugins/json.js';
 import { shedLoad } from './plugins/limits.js';
@@ -79,6 +80,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     zlibOptions: { level: constants.Z_BEST_SPEED },
   });
   await acceptWebSockets(app, config);
+  closeAfterAnswers(app);
   await describeApi(app);
 
   const refuseOtherMethods = methodsOf(app);

@@ -84,7 +84,7 @@ export class ApiError extends Error {
   readonly status: number;
   readonly errors?: readonly Fault[];
 
-  /** `values` fill the code's %s in order, those left over follow after a colon; so do the first of `errors`. */
+  /** `values` fill the code's %s in order, those left over follow after a colon; so does the first of `errors` where it says more. */
   constructor(code: ErrorCode, values: readonly (string | number)[] = [], errors?: readonly Fault[]) {
     const [status, template] = ERRORS[code];
     super(describe(template, values, errors));
@@ -121,12 +121,16 @@ function describe(
   values: readonly (string | number)[],
   errors: readonly Fault[] = [],
 ): string {
-  const rest = values.map(String);
+  const texts = values.map(String);
+  const rest = [...texts];
   let text = template.replaceAll('%s', () => rest.shift() ?? '(unknown)');
   if (rest.length > 0) text += `: ${rest.join(', ')}`;
   const [first] = errors;
-  // A fault may say the same thing as the values do, and only add where.
-  if (first === undefined || text.includes(first.message)) return text;
+  if (first === undefined) return text;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  return `${text}: ${first.path === '' ? '' : `${first.path}: `}${first.message}${more}`;
+  // A fault with all of the values in it says the same thing again, and only adds where.
+  const again = texts.length > 0 && texts.every((value) => first.message.includes(value));
+  if (again || text.includes(first.message)) return text + more;
+  const said = first.path === '' || texts.some((value) => value.includes(first.path));
+  return `${text}: ${said ? '' : `${first.path}: `}${first.message}${more}`;
 }

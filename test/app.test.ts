@@ -373,6 +373,30 @@ describe('a server that closes', () => {
     await closed;
     await expect(fetch(`${closing.url}/v1`)).rejects.toThrow();
   });
+
+  it('does not wait for the answers to a client that is gone', async () => {
+    const closing = await startEcho();
+    let finish: (body: unknown) => void = () => undefined;
+    const called = new Promise<void>((resolve) => {
+      closing.answerWith(() => {
+        resolve();
+        return new Promise((done) => (finish = done));
+      });
+    });
+    const socket = connect(closing.port, '127.0.0.1');
+    const body = '{"inputs": [1]}';
+    socket.write(
+      `POST /v1/models/net/forward HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${body.length}\r\n\r\n${body}GET /v1 HTTP/1.1\r\nHost: x\r\n\r\n`,
+    );
+    await called;
+    // The second answer is there, and queued behind the first.
+    await (await fetch(`${closing.url}/healthz`)).text();
+    const closed = closing.stop();
+    socket.destroy();
+    await closed;
+    finish({ name: 'net', epoch: 'e', revision: 7 });
+  });
 });
 
 function send(agent: Agent, port: number, method: string, path: string, body?: string) {

@@ -53,6 +53,23 @@ describe('ApiError', () => {
     expect(error.errors).toEqual(faults);
   });
 
+  it('does not say again what a fault has of all the values, and counts the others', () => {
+    const faults = ['net', 'other'].map((name) => ({
+      path: `after.${name}`,
+      message: `revision 9 is in the future: ${name} is at 4`,
+    }));
+    const sentence = 'revision 9 is in the future: the model is at 4';
+    expect(new ApiError('REVISION_UNKNOWN', [9, 4], faults.slice(0, 1)).message).toBe(sentence);
+    expect(new ApiError('REVISION_UNKNOWN', [9, 4], faults).message).toBe(`${sentence} (and 1 more)`);
+  });
+
+  it('does not name a path again that is among the values', () => {
+    const faults = [{ path: '0.wieght', message: 'did you mean "0.weight"?' }];
+    expect(new ApiError('PARAMETER_NOT_FOUND', ['"0.wieght"'], faults).message).toBe(
+      'there is no parameter or buffer at "0.wieght": did you mean "0.weight"?',
+    );
+  });
+
   it('does not say the same thing twice where the only fault repeats the value', () => {
     const words = 'mat1 and mat2 shapes cannot be multiplied (2x5 and 4x8)';
     expect(new ApiError('SHAPE_MISMATCH', [words], [{ path: '0', message: words }]).message).toBe(words);

@@ -2,9 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { createGunzip } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
 const MAIN = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
@@ -145,6 +147,36 @@ describe('a running server', () => {
     expect(stdout).not.toContain('did not end in time');
     agent.destroy();
   });
+
+  it.each(['identity', 'gzip'])(
+    'lets a client end that reads its answer (%s) slowly, then ends with 0 without waiting for its connection',
+    async (encoding) => {
+      const { child, ended, url, output } = await serve();
+      const architecture = 'nn.Sequential(nn.Linear(1024, 2048))';
+      const built = await fetch(`${url}/v1/models`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'net', architecture }),
+      });
+      expect(built.status).toBe(201);
+      const agent = new Agent({ keepAlive: true });
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        const headers = { 'accept-encoding': encoding };
+        request(`${url}/v1/models/net/state_dict`, { agent, headers }, resolve).on('error', reject).end();
+      });
+      expect(answer.headers.connection).toBe('keep-alive');
+      child.kill('SIGTERM');
+      await vi.waitUntil(() => output.stdout.includes('ends once'));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const text = encoding === 'gzip' ? answer.pipe(createGunzip()) : answer;
+      const { state_dict } = (await json(text)) as { state_dict: object };
+      expect(Object.keys(state_dict)).toEqual(['0.weight', '0.bias']);
+      const { code, stdout, stderr } = await ended;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).not.toContain('did not end in time');
+      agent.destroy();
+    },
+  );
 
   it('ends at once on a second signal, though a request is still arriving', async () => {
     const { child, ended, url, output } = await serve();

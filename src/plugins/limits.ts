@@ -22,11 +22,6 @@ export async function shedLoad(app: FastifyInstance, config: Config): Promise<vo
   app.addHook('onRequest', (request, _reply, done) => {
     done(closing && !request.routeOptions.config.always ? new ApiError('SHUTTING_DOWN') : undefined);
   });
-  // A connection that was busy when the server closed would stay open, idle, until its keep-alive ran out.
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing) reply.header('connection', 'close');
-    done(null, payload);
-  });
   await app.register(underPressure, {
     maxEventLoopDelay: config.pressureEventLoopDelayMs,
     maxHeapUsedBytes: config.pressureHeapBytes,

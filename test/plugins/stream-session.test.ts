@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { CHANGE_KINDS } from '#src/models/change-log.js';
 import { ChangeTexts } from '#src/models/change-text.js';
 import type { HelloMessage } from '#src/models/stream-messages.js';
 import { StreamSession, type SessionSocket } from '#src/plugins/stream-session.js';
@@ -102,6 +103,18 @@ describe('StreamSession', () => {
     expect([socket.paused, socket.closed]).toEqual([true, undefined]);
     vi.advanceTimersByTime(1);
     expect([socket.paused, socket.closed]).toEqual([false, 4008]);
+  });
+
+  it('tells what a detail and a kind may be, and which was meant', () => {
+    const { socket, session } = start();
+    session.receive('{"type":"subscribe","detail":"value","kinds":["patched",7]}', false);
+    const { errors } = JSON.parse(socket.sent[1]!) as { errors: { path: string; message: string }[] };
+    const kinds = `must be one of ${CHANGE_KINDS.join(', ')}`;
+    expect(errors.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+      { path: 'detail', message: 'must be one of none, stats, values; did you mean values?' },
+      { path: 'kinds[0]', message: `${kinds}; did you mean patch?` },
+      { path: 'kinds[1]', message: kinds },
+    ]);
   });
 
   it('terminates a socket from which nothing came for two heartbeats; any message counts', () => {
