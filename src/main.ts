@@ -8,7 +8,7 @@ import { buildApp } from './app.js';
 import { ConfigError, describeSettings, printConfig, readConfig, type Config } from './config.js';
 import { Registry } from './models/registry.js';
 import { didYouMean } from './nearest.js';
-import { bindKernels, kernelModule } from './runtime/kernel-module.js';
+import { unplacedKernels } from './runtime/kernel-module.js';
 import { SharedMemory } from './runtime/memory.js';
 import { Pool } from './runtime/pool.js';
 import { VERSION } from './version.js';
@@ -54,11 +54,7 @@ async function serve(config: Config): Promise<void> {
     onLost: (err) => logger.error({ err }, 'a worker was lost and is replaced'),
   });
   const registry = new Registry({ pool, memory, limits: config });
-  const kernels = bindKernels(
-    kernelModule(),
-    new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }),
-  );
-  const maddFused = kernels.madd_is_fused() === 1;
+  const maddFused = unplacedKernels().madd_is_fused() === 1;
   const app = await buildApp({ config, registry, pool, memory, maddFused, logger });
   endOnSignal(logger, config, async () => {
     await app.close();

@@ -1,7 +1,15 @@
 // Convolutions and pools. One-dimensional ones are two-dimensional with height 1: a [n, c, l] is a [n, c, 1, l].
 
 import { numel, type Shape } from '../tensor/shape.js';
-import { DTypeError, ShapeError, type Op, type OpAttributes, type Operand, type Pair } from './op.js';
+import {
+  DTypeError,
+  ShapeError,
+  type Op,
+  type OpAttributes,
+  type Operand,
+  type Pair,
+  type Step,
+} from './op.js';
 import { dimension, list, requireFloat } from './requirements.js';
 
 type Dims = 1 | 2;
@@ -158,9 +166,14 @@ function poolShape(x: Operand, pool: Pool): Shape {
   return withPlane(x.shape, dims, output);
 }
 
-/** How many planes a tensor holds: the product of all but the spatial extents. */
-function planes(shape: Shape, dims: Dims): number {
-  return numel(shape.slice(0, -dims));
+/** How many planes a pool's input holds (all but the spatial extents), their extents, and those of its output. */
+function extents({
+  inputs,
+  output,
+  attributes: { dims },
+}: Step<'max_pool' | 'avg_pool' | 'adaptive_avg_pool'>): readonly [number, ...Pair, ...Pair] {
+  const { shape } = inputs[0]!;
+  return [numel(shape.slice(0, -dims)), ...plane(shape, dims), ...plane(output.shape, dims)];
 }
 
 /** Multiply-adds of a pool whose window is `kernel`: no window reaches further than its input. */
@@ -207,20 +220,8 @@ export const maxPool: Op<'max_pool'> = {
     return { shape, dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
-    const { dims, kernel, stride, padding, dilation } = step.attributes;
-    const x = step.inputs[0]!;
-    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
-    kernels.max_pool(
-      inputs[0]!,
-      output,
-      planes(x.shape, dims),
-      ...from,
-      ...to,
-      ...kernel,
-      ...stride,
-      ...padding,
-      ...dilation,
-    );
+    const { kernel, stride, padding, dilation } = step.attributes;
+    kernels.max_pool(inputs[0]!, output, ...extents(step), ...kernel, ...stride, ...padding, ...dilation);
   },
   cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
@@ -241,15 +242,11 @@ export const avgPool: Op<'avg_pool'> = {
     return { shape, dtype: 'float32' };
   },
   run(kernels, step, { inputs, output }) {
-    const { dims, kernel, stride, padding, countIncludePad, divisor } = step.attributes;
-    const x = step.inputs[0]!;
-    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
+    const { kernel, stride, padding, countIncludePad, divisor } = step.attributes;
     kernels.avg_pool(
       inputs[0]!,
       output,
-      planes(x.shape, dims),
-      ...from,
-      ...to,
+      ...extents(step),
       ...kernel,
       ...stride,
       ...padding,
@@ -277,10 +274,7 @@ export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
     };
   },
   run(kernels, step, { inputs, output }) {
-    const { dims } = step.attributes;
-    const x = step.inputs[0]!;
-    const [from, to] = [plane(x.shape, dims), plane(step.output.shape, dims)];
-    kernels.adaptive_avg_pool(inputs[0]!, output, planes(x.shape, dims), ...from, ...to);
+    kernels.adaptive_avg_pool(inputs[0]!, output, ...extents(step));
   },
   cost: ([x], output, { dims }) => {
     const [from, to] = [plane(x!.shape, dims), plane(output.shape, dims)];

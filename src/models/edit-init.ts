@@ -5,7 +5,7 @@ import { didYouMean } from '../nearest.js';
 import { defaultInits } from '../nn/architecture.js';
 import { checkInit } from '../nn/init/apply.js';
 import type { InitSpec } from '../nn/init/spec.js';
-import { LAYERS } from '../nn/layers/table.js';
+import { LAYERS, layerType, plainName } from '../nn/layers/table.js';
 import { applyOrder, joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
 import { moduleAt, quoted, type Preparation } from './state.js';
 
@@ -31,7 +31,7 @@ export function init(request: InitRequest): Preparation {
     for (const { value: module, path } of order) {
       const defaults = defaultInits(module);
       request.rules.forEach((rule, i) => {
-        if (rule.types && !rule.types.some((type) => plainType(type) === module.type)) return;
+        if (rule.types && !rule.types.some((type) => layerType(type) === module.type)) return;
         for (const [name, parameter] of module.parameters) {
           const chosen = rule.parameters ? rule.parameters.includes(name) : parameter?.kind === 'parameter';
           if (!parameter || !chosen) continue;
@@ -59,8 +59,8 @@ function wrongNames(rules: readonly InitRule[], modules: readonly Named<Module>[
   const known = new Set(['weight', 'bias', ...modules.flatMap(({ value }) => [...value.parameters.keys()])]);
   return rules.flatMap(({ types = [], parameters = [] }, i) => [
     ...types.flatMap((type, j) => {
-      if (Object.hasOwn(LAYERS, plainType(type))) return [];
-      const hint = didYouMean(plainType(type), Object.keys(LAYERS));
+      if (layerType(type)) return [];
+      const hint = didYouMean(plainName(type), Object.keys(LAYERS));
       return [{ path: `rules[${i}].types[${j}]`, message: `unknown layer type ${quoted(type)}${hint}` }];
     }),
     ...parameters.flatMap((name, j) => {
@@ -73,8 +73,4 @@ function wrongNames(rules: readonly InitRule[], modules: readonly Named<Module>[
 
 function withThen(spec: InitSpec, asked: InitSpec): InitSpec {
   return asked.then === undefined ? spec : { ...spec, then: asked.then };
-}
-
-function plainType(type: string): string {
-  return type.replace(/^(torch\.)?nn\./, '');
 }

@@ -2,9 +2,8 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
-import type { Kernels } from '../graph/kernels.js';
 import { Dispatcher } from '../runtime/dispatcher.js';
-import { bindKernels, kernelModule } from '../runtime/kernel-module.js';
+import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
 import { drawTree, readTree } from './edit-structure.js';
@@ -48,15 +47,9 @@ export class Registry implements Directory {
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
   private readonly dispatcher: Dispatcher;
-  /** To size plans. */
-  private readonly kernels: Kernels;
 
   constructor(options: RegistryOptions) {
     this.options = options;
-    this.kernels = bindKernels(
-      kernelModule(),
-      new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true }),
-    );
     this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
     options.memory.reclaim = () => this.reclaim();
   }
@@ -83,7 +76,7 @@ export class Registry implements Directory {
         architecture,
         epoch: randomUUID(),
         workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
-        kernels: this.kernels,
+        kernels: unplacedKernels(),
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
       });

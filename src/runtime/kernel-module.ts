@@ -67,3 +67,11 @@ export function bindKernels(module: WebAssembly.Module, memory: WebAssembly.Memo
   };
   return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as Kernels;
 }
+
+let unplaced: Kernels | undefined;
+
+/** The kernels on a memory of their own that holds nothing: for what they say of themselves (sizes, rounding). */
+export function unplacedKernels(): Kernels {
+  const empty = (): WebAssembly.Memory => new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
+  return (unplaced ??= bindKernels(kernelModule(), empty()));
+}

@@ -31,6 +31,11 @@ export const LAYERS: Readonly<Record<LayerType, LayerDefinition>> = TYPES;
 
 /** The type that a client's name stands for (`Linear`, `nn.Linear`, `torch.nn.Linear`), if there is one. */
 export function layerType(name: string): LayerType | undefined {
-  const plain = name.replace(/^(torch\.)?nn\./, '');
+  const plain = plainName(name);
   return Object.hasOwn(LAYERS, plain) ? (plain as LayerType) : undefined;
+}
+
+/** A type's name without the module that PyTorch keeps it in. */
+export function plainName(name: string): string {
+  return name.replace(/^(torch\.)?nn\./, '');
 }

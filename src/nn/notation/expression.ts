@@ -1,6 +1,7 @@
 // Reads one Python expression of the kind networks are written in and works out its value on the way: constants,
 // arithmetic, lists, tuples, dicts, layers' constructors. No tree is kept and nothing is ever run as code.
 
+import { plainName } from '../layers/table.js';
 import { construct, isLayerType, unknownLayer, type Argument } from './construct.js';
 import { clipped, SyntaxFault, type Faults } from './faults.js';
 import { FUNCTIONS } from './functions.js';
@@ -207,7 +208,7 @@ export class ExpressionReader {
       return { ...variable, at };
     }
     if (this.scope.bareWords === true) return { is: 'constant', at, value: name };
-    const type = layerName(name);
+    const type = plainName(name);
     this.faults.add(
       at,
       isLayerType(type)
@@ -218,7 +219,7 @@ export class ExpressionReader {
   }
 
   private called(at: number, name: string, args: readonly Argument[]): Value {
-    const type = layerName(name);
+    const type = plainName(name);
     if (isLayerType(type)) {
       this.rounds.countModule(at);
       return construct(type, at, args, this.faults);
@@ -364,8 +365,4 @@ function wordFor(token: Token): string {
   if (token.kind === 'line_end') return 'the end of the line';
   if (token.kind === 'symbol' || token.kind === 'name') return `"${clipped(token.text)}"`;
   return `a ${token.kind}`;
-}
-
-function layerName(name: string): string {
-  return name.replace(/^(?:torch\.)?nn\./, '');
 }
