@@ -49,18 +49,17 @@ function floats(n: number): number {
 
 for (const [m, k, n] of PRODUCTS) {
   next = kernels.heap_base();
-  const [x, w, bias, y] = [floats(m * k), floats(n * k), floats(n), floats(m * n)];
-  const scratch = floats(kernels.linear_scratch(k) / 4);
-  const seconds = time(() => kernels.linear(x, w, bias, y, m, n, k, scratch));
+  const [x, panels, bias, y] = [floats(m * k), floats(n * k), floats(n), floats(m * n)];
+  const seconds = time(() => kernels.linear(x, panels, bias, y, m, n, n, k, 0));
   console.log(`linear (${m}, ${k}, ${n})`.padEnd(32), `${((2 * m * k * n) / seconds / 1e9).toFixed(1)} GF/s`);
 }
 
 for (const [ci, co, size] of CONVOLUTIONS) {
   next = kernels.heap_base();
   const [x, w, bias, y] = [floats(ci * size ** 2), floats(co * ci * 9), floats(co), floats(co * size ** 2)];
-  const scratch = floats(kernels.conv_scratch(ci * 9) / 4);
+  const scratch = floats(kernels.conv_scratch(ci, size, size, size, size, 3, 3, 1, 1, 1, 1, 1, 1, 1) / 4);
   const seconds = time(() =>
-    kernels.conv(x, w, bias, y, 1, ci, size, size, co, size, size, 3, 3, 1, 1, 1, 1, 1, 1, 1, scratch),
+    kernels.conv(x, w, bias, y, 1, ci, size, size, co, size, size, 3, 3, 1, 1, 1, 1, 1, 1, 1, scratch, 0),
   );
   const flops = 2 * co * ci * 9 * size ** 2;
   console.log(

@@ -1,5 +1,6 @@
 // The functions that the WebAssembly module of src/kernels exports: addresses are bytes, the rest are counts.
-// Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs.
+// Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs
+// (an activation's output may be its input).
 
 /** y[i] = f(x[i]) for i < n; a and b are the function's own parameters (0 where it has none). */
 export type UnaryKernel = (x: number, y: number, n: number, a: number, b: number) => void;
@@ -26,26 +27,28 @@ export const UNARY_KERNELS = [
 export type UnaryName = (typeof UNARY_KERNELS)[number];
 
 export type Kernels = Record<UnaryName, UnaryKernel> & {
+  /** panels[ceil(n/16),k,16]: panel j holds w[16j ... 16j+15, :] transposed, zeros where w[n,k] has no such row. */
+  pack(w: number, panels: number, n: number, k: number): void;
   /**
-   * y[m,n] = x[m,k] · w[n,k]ᵀ + bias[n] (bias 0: none). Each output is one chain
-   * acc = madd(x[i,k], w[j,k], acc) for k = 0, 1, 2, ... that starts at the bias or 0.
-   * scratch: linear_scratch(k) bytes.
+   * y[m,n] = x[m,k] · w[n,k]ᵀ + bias[n] (bias 0: none), w given in panels; rows of y are ldy elements apart, so that a
+   * range of columns can be computed alone. Each output is one chain acc = madd(x[i,k], w[j,k], acc) for
+   * k = 0, 1, 2, ... that starts at the bias or 0. relu 1: then max(y, 0), as the kernel relu.
    */
   linear(
     x: number,
-    w: number,
+    panels: number,
     bias: number,
     y: number,
     m: number,
+    ldy: number,
     n: number,
     k: number,
-    scratch: number,
+    relu: number,
   ): void;
-  linear_scratch(k: number): number;
   /**
    * Cross-correlation with zero padding. x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none), y[batch,co,oh,ow].
    * (pt, pl): zeros above and left; those below and right follow from oh, ow. Each output is one madd chain from the
-   * bias over (channel, kernel row, kernel column). scratch: conv_scratch(ci / groups * kh * kw) bytes.
+   * bias over (channel, kernel row, kernel column). relu 1: then max(y, 0). scratch: conv_scratch(...) bytes.
    */
   conv(
     x: number,
@@ -69,8 +72,25 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
     dw: number,
     groups: number,
     scratch: number,
+    relu: number,
   ): void;
-  conv_scratch(k: number): number;
+  /** Bytes; for any batch and number of output channels. */
+  conv_scratch(
+    ci: number,
+    h: number,
+    w: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    groups: number,
+  ): number;
   /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
   max_pool(
     x: number,

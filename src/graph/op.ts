@@ -48,6 +48,11 @@ export interface Operand {
   readonly dtype: DType;
 }
 
+/** The parameters of an activation as its kernel takes them. */
+export function activation(name: UnaryName, { a = 0, b = 0 }: { a?: number; b?: number }): Activation {
+  return { name, a, b };
+}
+
 /** A mistake in shapes or dtypes, in PyTorch's words. */
 export class ShapeError extends Error {
   /** The module in which it came up, relative to the one that runs. */
@@ -58,18 +63,44 @@ export class DTypeError extends ShapeError {}
 /** A value that PyTorch would refuse while running (an index out of range). */
 export class ValueError extends Error {}
 
-/** A row of the table. Addresses are bytes in the kernels' memory; 0 stands for an absent input. */
+/** Where a step's tensors stand: bytes in the kernels' memory, 0 for what is absent. */
+export interface Addresses {
+  readonly inputs: number[];
+  output: number;
+  /** Of this part alone. */
+  scratch: number;
+  /** The weight's panels (see Kernels.pack), if there are any. */
+  panels: number;
+}
+
+/** Computes one part of a step. Allocates nothing. Throws ValueError. */
+export type Run = (kernels: Kernels, at: Addresses, part: number) => void;
+
+/** A function of one number that a step applies to its output before it lets go of it. */
+export interface Activation {
+  readonly name: UnaryName;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** A row of the table. */
 export interface Op<N extends OpName> {
   /** The output's shape and dtype; throws ShapeError or DTypeError. */
   shape(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): Operand;
-  /** Bytes of scratch memory that `run` needs. */
-  scratch?(inputs: readonly (Operand | null)[], kernels: Kernels): number;
-  /** Absent: the output is the first input's bytes. Throws ValueError. */
-  run?(
-    kernels: Kernels,
-    step: Step<N>,
-    addresses: { inputs: readonly number[]; output: number; scratch: number },
-  ): void;
+  /** Whether row i of the output (along dimension 0) comes of row i of the first input and of nothing else of it. */
+  rowwise(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): boolean;
+  /** Bytes of scratch memory that each part needs. */
+  scratch?(step: Step<N>, kernels: Kernels): number;
+  /** How many parts the work falls into at most, when `wanted` would be good; absent: 1. Parts may run at once. */
+  parts?(step: Step<N>, wanted: number): number;
+  /** Absent: the output is the first input's bytes. All that can be known before the run is found out here. */
+  bind?(step: Step<N>, parts: number, activation: Activation | null): Run;
+  /** The output may stand where the first input stands. */
+  readonly inPlace?: true;
+  /** `bind` takes an activation. */
+  readonly activates?: true;
+  /** Its second input is read in panels where they exist. */
+  readonly packs?: true;
   /** Floating-point operations, to judge what a plan costs: at least one for each element read or written. */
   cost?(inputs: readonly (Operand | null)[], output: Operand, attributes: OpAttributes[N]): number;
 }

@@ -1,8 +1,30 @@
 // The matrix product and the look-up in a table of rows.
 
 import { numel } from '../tensor/shape.js';
-import { DTypeError, ShapeError, ValueError, type Op } from './op.js';
+import { PANEL_COLUMNS, packedBytes } from './panels.js';
+import { partsOf, ranges } from './parts.js';
+import { DTypeError, ShapeError, ValueError, type Op, type Operand, type Step } from './op.js';
 import { SCALAR_TYPES } from './requirements.js';
+
+const BYTES = 4;
+/** Two panels side by side: the widest tile. */
+const COLUMN_UNIT = 2 * PANEL_COLUMNS;
+/** The rows of the highest tile. */
+const ROW_UNIT = 12;
+/** What is packed at a time where the panels of a weight are not kept. */
+const BLOCK_BYTES = 65_536;
+
+/** y[m,n] = x[m,k] · w[n,k]ᵀ */
+function extents({ inputs: [, weight], output }: Step<'linear'>): { m: number; n: number; k: number } {
+  const [n, k] = weight!.shape as [number, number];
+  return { m: numel(output.shape.slice(0, -1)), n, k };
+}
+
+function blockColumns(weight: Operand): number {
+  const [n, k] = weight.shape as [number, number];
+  const panels = Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, packedBytes(PANEL_COLUMNS, k))));
+  return Math.min(panels * PANEL_COLUMNS, Math.max(n, 1));
+}
 
 export const linear: Op<'linear'> = {
   shape([x, weight]) {
@@ -23,11 +45,45 @@ export const linear: Op<'linear'> = {
     }
     return { shape: [...rows, out], dtype: 'float32' };
   },
-  scratch: ([, weight], kernels) => kernels.linear_scratch(weight!.shape[1]!),
-  run(kernels, step, { inputs, output, scratch }) {
-    const [out, features] = step.inputs[1]!.shape as [number, number];
-    const rows = numel(step.output.shape.slice(0, -1));
-    kernels.linear(inputs[0]!, inputs[1]!, inputs[2]!, output, rows, out, features, scratch);
+  rowwise: ([x]) => x!.shape.length > 1,
+  packs: true,
+  activates: true,
+  scratch: ({ inputs: [, weight] }) => packedBytes(blockColumns(weight!), weight!.shape[1]!),
+  parts(step, wanted) {
+    const { m, n } = extents(step);
+    return n >= m ? partsOf(n, wanted, COLUMN_UNIT) : partsOf(m, wanted, ROW_UNIT);
+  },
+  bind(step, parts, activation) {
+    const { m, n, k } = extents(step);
+    const byColumns = n >= m;
+    const slices = byColumns ? ranges(n, parts, COLUMN_UNIT) : ranges(m, parts, ROW_UNIT);
+    const block = blockColumns(step.inputs[1]!);
+    const relu = activation?.name === 'relu' ? 1 : 0;
+    const after = relu ? null : activation;
+    return (kernels, { inputs, output, scratch, panels }, part) => {
+      const { from, count } = slices[part]!;
+      const rows = byColumns ? m : count;
+      const j0 = byColumns ? from : 0;
+      const j1 = byColumns ? from + count : n;
+      const x = byColumns ? inputs[0]! : inputs[0]! + BYTES * from * k;
+      const y = byColumns ? output : output + BYTES * from * n;
+      const bias = inputs[2]!;
+      // Without panels a few are made at a time, and used at once.
+      for (let j = j0, next; j < j1; j = next) {
+        next = panels ? j1 : Math.min(j + block, j1);
+        const packed = panels ? panels + BYTES * j * k : scratch;
+        if (!panels) kernels.pack(inputs[1]! + BYTES * j * k, packed, next - j, k);
+        kernels.linear(x, packed, bias && bias + BYTES * j, y + BYTES * j, rows, n, next - j, k, relu);
+      }
+      if (!after) return;
+      const apply = kernels[after.name];
+      if (!byColumns || parts === 1) apply(y, y, rows * n, after.a, after.b);
+      else
+        for (let i = 0; i < rows; i++) {
+          const row = y + BYTES * (i * n + j0);
+          apply(row, row, count, after.a, after.b);
+        }
+    };
   },
   cost: ([, weight], output) => numel(output.shape) * (2 * weight!.shape[1]! + 1),
 };
@@ -43,13 +99,17 @@ export const embedding: Op<'embedding'> = {
     }
     return { shape: [...indices!.shape, weight!.shape[1]!], dtype: 'float32' };
   },
-  run(kernels, step, { inputs, output }) {
+  rowwise: ([indices]) => indices!.shape.length > 0,
+  bind(step) {
     const [rows, d] = step.inputs[1]!.shape as [number, number];
-    const wrong = kernels.embedding(inputs[0]!, inputs[1]!, output, numel(step.inputs[0]!.shape), rows, d);
-    if (wrong >= 0)
-      throw new ValueError(
-        `index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`,
-      );
+    const count = numel(step.inputs[0]!.shape);
+    return (kernels, { inputs, output }) => {
+      const wrong = kernels.embedding(inputs[0]!, inputs[1]!, output, count, rows, d);
+      if (wrong >= 0)
+        throw new ValueError(
+          `index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`,
+        );
+    };
   },
   cost: ([indices], output) => numel(indices!.shape) + numel(output.shape),
 };

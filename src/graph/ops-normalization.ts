@@ -18,10 +18,12 @@ export const batchNorm: Op<'batch_norm'> = {
     }
     return { shape: x!.shape, dtype: 'float32' };
   },
-  run(kernels, step, { inputs, output }) {
-    const [n, c, ...inner] = step.output.shape as [number, number, ...number[]];
-    const [x, mean, variance, weight, bias] = inputs as [number, number, number, number, number];
-    kernels.batch_norm(x, mean, variance, weight, bias, output, n, c, numel(inner), step.attributes.eps);
+  rowwise: () => true,
+  bind({ output: { shape }, attributes: { eps } }) {
+    const [n, c, ...rest] = shape as [number, number, ...number[]];
+    const inner = numel(rest);
+    return (kernels, { inputs: [x, mean, variance, weight, bias], output }) =>
+      kernels.batch_norm(x!, mean!, variance!, weight!, bias!, output, n, c, inner, eps);
   },
   cost: (_inputs, output) => 2 * numel(output.shape),
 };
@@ -39,11 +41,12 @@ export const layerNorm: Op<'layer_norm'> = {
       throw new DTypeError('mixed dtype (CPU): all inputs must share same datatype.');
     return { shape: x!.shape, dtype: 'float32' };
   },
-  run(kernels, step, { inputs, output }) {
-    const { normalizedShape, eps } = step.attributes;
+  rowwise: ([x], { normalizedShape }) => x!.shape.length > normalizedShape.length,
+  bind({ output: { shape }, attributes: { normalizedShape, eps } }) {
     const d = numel(normalizedShape);
-    const rows = numel(step.output.shape.slice(0, step.output.shape.length - normalizedShape.length));
-    kernels.layer_norm(inputs[0]!, inputs[1]!, inputs[2]!, output, rows, d, eps);
+    const rows = numel(shape.slice(0, shape.length - normalizedShape.length));
+    return (kernels, { inputs: [x, weight, bias], output }) =>
+      kernels.layer_norm(x!, weight!, bias!, output, rows, d, eps);
   },
   cost: (_inputs, output) => 6 * numel(output.shape),
 };
@@ -53,19 +56,22 @@ function implicitDim(rank: number): number {
   return rank === 0 || rank === 1 || rank === 3 ? 0 : 1;
 }
 
+function resolved(dim: number | null, rank: number): number {
+  return dimension(dim ?? implicitDim(rank), rank);
+}
+
 export function softmax<N extends 'softmax' | 'log_softmax'>(name: N): Op<N> {
   return {
     shape([x], { dim }) {
-      dimension(dim ?? implicitDim(x!.shape.length), x!.shape.length);
+      resolved(dim, x!.shape.length);
       requireFloat(x!, `${name}_kernel_impl`);
       return { shape: x!.shape, dtype: 'float32' };
     },
-    run(kernels, step, { inputs, output }) {
-      const shape = step.output.shape.length === 0 ? [1] : step.output.shape;
-      const { dim } = step.attributes;
-      const at = dimension(dim ?? implicitDim(step.output.shape.length), step.output.shape.length);
-      const [outer, inner] = [numel(shape.slice(0, at)), numel(shape.slice(at + 1))];
-      kernels[name](inputs[0]!, output, outer, shape[at]!, inner);
+    rowwise: ([x], { dim }) => resolved(dim, x!.shape.length) > 0,
+    bind({ output: { shape }, attributes: { dim } }) {
+      const at = resolved(dim, shape.length);
+      const [outer, d, inner] = [numel(shape.slice(0, at)), shape[at] ?? 1, numel(shape.slice(at + 1))];
+      return (kernels, { inputs, output }) => kernels[name](inputs[0]!, output, outer, d, inner);
     },
     cost: (_inputs, output) => 12 * numel(output.shape),
   };

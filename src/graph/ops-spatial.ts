@@ -10,6 +10,7 @@ import {
   type Pair,
   type Step,
 } from './op.js';
+import { partsOf, ranges } from './parts.js';
 import { dimension, list, requireFloat } from './requirements.js';
 
 type Dims = 1 | 2;
@@ -42,6 +43,21 @@ function convGeometry(x: Operand, weight: Operand, attributes: OpAttributes['con
     'input' | 'kernel' | 'reach' | 'before' | 'padded' | 'output',
     Pair
   >;
+}
+
+const BYTES = 4;
+/** Output channels of one part: the rows of the highest tile. */
+const CHANNEL_UNIT = 12;
+
+/** A convolution's sizes by the names that its kernel gives them. */
+function convSizes({ inputs: [x, weight], attributes }: Step<'conv'>) {
+  const { dims, stride, dilation, groups } = attributes;
+  const { input, output, kernel, before } = convGeometry(x!, weight!, attributes);
+  const [[h, w], [oh, ow], [kh, kw]] = [input, output, kernel];
+  const [[sh, sw], [pt, pl], [dh, dw]] = [stride, before, dilation];
+  const batch = x!.shape.length === dims + 2 ? x!.shape[0]! : 1;
+  const [ci, co] = [x!.shape.at(-dims - 1)!, weight!.shape[0]!];
+  return { batch, ci, h, w, co, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups };
 }
 
 export const conv: Op<'conv'> = {
@@ -78,29 +94,40 @@ export const conv: Op<'conv'> = {
       dtype: 'float32',
     };
   },
-  scratch: ([, weight], kernels) => kernels.conv_scratch(numel(weight!.shape.slice(1))),
-  run(kernels, step, { inputs, output, scratch }) {
-    const [x, weight] = step.inputs as [Operand, Operand];
-    const { dims, stride, dilation, groups } = step.attributes;
-    const geometry = convGeometry(x, weight, step.attributes);
-    const batch = x.shape.length === dims + 2 ? x.shape[0]! : 1;
-    kernels.conv(
-      inputs[0]!,
-      inputs[1]!,
-      inputs[2]!,
-      output,
-      batch,
-      x.shape.at(-dims - 1)!,
-      ...geometry.input,
-      weight.shape[0]!,
-      ...geometry.output,
-      ...geometry.kernel,
-      ...stride,
-      ...geometry.before,
-      ...dilation,
-      groups,
-      scratch,
-    );
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  activates: true,
+  scratch(step, kernels) {
+    const { ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = convSizes(step);
+    return kernels.conv_scratch(ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups);
+  },
+  parts(step, wanted) {
+    const { batch, co, groups } = convSizes(step);
+    if (batch > 1) return partsOf(batch, wanted, 1);
+    return groups === 1 ? partsOf(co, wanted, CHANNEL_UNIT) : 1;
+  },
+  bind(step, parts, activation) {
+    const sizes = convSizes(step);
+    const { batch, ci, h, w, co, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = sizes;
+    const byImages = batch > 1 || groups > 1;
+    const slices = byImages ? ranges(batch, parts, 1) : ranges(co, parts, CHANNEL_UNIT);
+    const k = (ci / groups) * kh * kw;
+    const relu = activation?.name === 'relu' ? 1 : 0;
+    const after = relu ? null : activation;
+    return (kernels, { inputs, output, scratch }, part) => {
+      const { from, count } = slices[part]!;
+      const images = byImages ? count : batch;
+      const channels = byImages ? co : count;
+      const x = byImages ? inputs[0]! + BYTES * from * ci * h * w : inputs[0]!;
+      const weight = byImages ? inputs[1]! : inputs[1]! + BYTES * from * k;
+      const bias = byImages || !inputs[2] ? inputs[2]! : inputs[2] + BYTES * from;
+      const y = output + BYTES * from * oh * ow * (byImages ? co : 1);
+      // prettier-ignore
+      kernels.conv(
+        x, weight, bias, y, images, ci, h, w, channels, oh, ow, kh, kw,
+        sh, sw, pt, pl, dh, dw, groups, scratch, relu,
+      );
+      if (after) kernels[after.name](y, y, images * channels * oh * ow, after.a, after.b);
+    };
   },
   cost: ([, weight], output) => numel(output.shape) * (2 * numel(weight!.shape.slice(1)) + 1),
 };
@@ -166,14 +193,18 @@ function poolShape(x: Operand, pool: Pool): Shape {
   return withPlane(x.shape, dims, output);
 }
 
+type PoolStep = Step<'max_pool' | 'avg_pool' | 'adaptive_avg_pool'>;
+
 /** How many planes a pool's input holds (all but the spatial extents), their extents, and those of its output. */
-function extents({
-  inputs,
-  output,
-  attributes: { dims },
-}: Step<'max_pool' | 'avg_pool' | 'adaptive_avg_pool'>): readonly [number, ...Pair, ...Pair] {
+function extents({ inputs, output, attributes: { dims } }: PoolStep) {
   const { shape } = inputs[0]!;
-  return [numel(shape.slice(0, -dims)), ...plane(shape, dims), ...plane(output.shape, dims)];
+  const [[h, w], [oh, ow]] = [plane(shape, dims), plane(output.shape, dims)];
+  return { planes: numel(shape.slice(0, -dims)), h, w, oh, ow };
+}
+
+function planesOf(step: PoolStep, parts: number) {
+  const { planes, ...sizes } = extents(step);
+  return { ...sizes, slices: ranges(planes, parts, 1) };
 }
 
 /** Multiply-adds of a pool whose window is `kernel`: no window reaches further than its input. */
@@ -219,9 +250,17 @@ export const maxPool: Op<'max_pool'> = {
     requireFloat(x!, dims === 1 ? 'max_pool1d_impl' : 'max_pool2d');
     return { shape, dtype: 'float32' };
   },
-  run(kernels, step, { inputs, output }) {
-    const { kernel, stride, padding, dilation } = step.attributes;
-    kernels.max_pool(inputs[0]!, output, ...extents(step), ...kernel, ...stride, ...padding, ...dilation);
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+  bind(step, parts) {
+    const { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] } = step.attributes; // prettier-ignore
+    const { h, w, oh, ow, slices } = planesOf(step, parts);
+    return (kernels, { inputs, output }, part) => {
+      const { from, count } = slices[part]!;
+      const x = inputs[0]! + BYTES * from * h * w;
+      const y = output + BYTES * from * oh * ow;
+      kernels.max_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw);
+    };
   },
   cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
@@ -241,18 +280,19 @@ export const avgPool: Op<'avg_pool'> = {
     requireFloat(x!, 'avg_pool2d');
     return { shape, dtype: 'float32' };
   },
-  run(kernels, step, { inputs, output }) {
-    const { kernel, stride, padding, countIncludePad, divisor } = step.attributes;
-    kernels.avg_pool(
-      inputs[0]!,
-      output,
-      ...extents(step),
-      ...kernel,
-      ...stride,
-      ...padding,
-      countIncludePad ? 1 : 0,
-      divisor ?? 0,
-    );
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+  bind(step, parts) {
+    const { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] } = step.attributes; // prettier-ignore
+    const include = step.attributes.countIncludePad ? 1 : 0;
+    const divisor = step.attributes.divisor ?? 0;
+    const { h, w, oh, ow, slices } = planesOf(step, parts);
+    return (kernels, { inputs, output }, part) => {
+      const { from, count } = slices[part]!;
+      const x = inputs[0]! + BYTES * from * h * w;
+      const y = output + BYTES * from * oh * ow;
+      kernels.avg_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor);
+    };
   },
   cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
@@ -273,8 +313,16 @@ export const adaptiveAvgPool: Op<'adaptive_avg_pool'> = {
       dtype: 'float32',
     };
   },
-  run(kernels, step, { inputs, output }) {
-    kernels.adaptive_avg_pool(inputs[0]!, output, ...extents(step));
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+  bind(step, parts) {
+    const { h, w, oh, ow, slices } = planesOf(step, parts);
+    return (kernels, { inputs, output }, part) => {
+      const { from, count } = slices[part]!;
+      const x = inputs[0]! + BYTES * from * h * w;
+      const y = output + BYTES * from * oh * ow;
+      kernels.adaptive_avg_pool(x, y, count, h, w, oh, ow);
+    };
   },
   cost: ([x], output, { dims }) => {
     const [from, to] = [plane(x!.shape, dims), plane(output.shape, dims)];

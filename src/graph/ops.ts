@@ -19,9 +19,13 @@ const flatten: Op<'flatten'> = {
     const joined = numel(shape.slice(start, end + 1));
     return { shape: [...shape.slice(0, start), joined, ...shape.slice(end + 1)], dtype: x!.dtype };
   },
+  rowwise: ([x], { startDim }) => x!.shape.length > 0 && dimension(startDim, x!.shape.length) > 0,
 };
 
-const identity: Op<'identity'> = { shape: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }) };
+const identity: Op<'identity'> = {
+  shape: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  rowwise: ([x]) => x!.shape.length > 0,
+};
 
 export const OPS: { readonly [N in OpName]: Op<N> } = {
   relu: pointwise('relu'),

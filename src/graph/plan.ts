@@ -2,18 +2,35 @@
 // Addresses are offsets into an arena that the caller gives; values whose last reader is past share their bytes.
 
 import { byteLength } from '../tensor/shape.js';
-import type { Kernels } from './kernels.js';
+import type { Kernels, UnaryName } from './kernels.js';
 import { OPS } from './ops.js';
-import type { Op, Operand, OpName, Step } from './op.js';
+import {
+  activation,
+  type Activation,
+  type Op,
+  type OpAttributes,
+  type Operand,
+  type OpName,
+  type Step,
+} from './op.js';
+import { worthPacking } from './panels.js';
+import { isPointwise } from './ops-pointwise.js';
 import type { Graph, Node, Source } from './tracer.js';
 
-/** Where a step finds an operand: bytes into the arena, or the address bound to a stored tensor. */
-export type Location = { readonly arena: number } | { readonly stored: number };
+/** Where a step finds an operand: bytes into the arena, or one of the addresses bound for the run. */
+export type Location = { readonly arena: number } | { readonly bound: number };
 
 export interface PlannedStep extends Step {
   readonly from: readonly (Location | null)[];
   readonly to: number;
+  /** Into the arena; `scratchStride` from one part's to the next one's. */
   readonly scratch: number;
+  readonly scratchStride: number;
+  /** The binding of the weight's panels; null: the step reads none. Without them its parts share their scratch. */
+  readonly panels: number | null;
+  /** The work may be done in so many parts, in any order, at once. */
+  readonly parts: number;
+  readonly activation: Activation | null;
 }
 
 /** Cloned to workers as it is. */
@@ -21,13 +38,22 @@ export interface Plan {
   readonly input: Operand;
   readonly output: Operand;
   readonly steps: readonly PlannedStep[];
-  /** The input stands at the arena's first byte. */
-  readonly inputBytes: number;
+  /** What a run binds: the graph's stored tensors in order, then the input, then the panels of `packed`. */
+  readonly inputBinding: number;
+  /** Stored tensors whose panels the steps read; a run binds 0 for those that there are none of. */
+  readonly packed: readonly number[];
   readonly result: Location;
+  /** All the memory that a run needs besides what it binds. */
   readonly arenaBytes: number;
   /** Estimated floating-point operations. */
   readonly cost: number;
+  /** Row i of the output comes of row i of the input alone, whatever other rows there are. */
+  readonly rowwise: boolean;
 }
+
+/** Work of this many operations takes ten times as long as to share it between two workers (bench/dispatch). */
+const PART_COST = 500_000;
+const MAX_PARTS = 8;
 
 const ALIGNMENT = 64;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
@@ -72,87 +98,129 @@ class Arena {
 
 /** Lays a graph out. Steps without work (flatten) become the bytes that they view. Throws SizeError. */
 export function makePlan(graph: Graph, kernels: Kernels): Plan {
+  const activations = fuse(graph);
+  /** Whose bytes a value is. */
   const owner = (source: Source): Source => {
     let own = source;
-    while (own.from === 'step' && !opOf(graph.nodes[own.index]!).run)
-      own = graph.nodes[own.index]!.sources[0]!;
+    while (own.from === 'step') {
+      const node = graph.nodes[own.index]!;
+      if (opOf(node).bind && !activations.fused.has(own.index)) break;
+      own = node.sources[0]!;
+    }
     return own;
   };
-  const key = (source: Source): string =>
-    source.from === 'input' ? 'input' : `${source.from} ${source.index}`;
-
-  const lastReader = new Map<string, number>();
-  graph.nodes.forEach((node, index) => {
-    if (!opOf(node).run) return;
-    for (const source of node.sources) if (source) lastReader.set(key(owner(source)), index);
-  });
-  lastReader.delete(key(owner(graph.output.source))); // the result is never given back
-  /** What each step is the last to read. */
-  const done = new Map<number, string[]>();
-  for (const [id, reader] of lastReader) {
-    const ids = done.get(reader);
-    if (ids) ids.push(id);
-    else done.set(reader, [id]);
-  }
+  const lastReader = readers(graph, owner, activations.fused);
 
   const arena = new Arena();
-  const places = new Map<string, { at: number; bytes: number }>();
-  const place = (id: string, bytes: number): number => {
-    const at = arena.take(bytes);
-    places.set(id, { at, bytes });
-    return at;
-  };
+  const places = new Map<number, { at: number; bytes: number }>();
+  const inputBinding = graph.stored.length;
   const locate = (source: Source): Location => {
     const own = owner(source);
-    return own.from === 'stored' ? { stored: own.index } : { arena: places.get(key(own))!.at };
+    if (own.from === 'stored') return { bound: own.index };
+    return own.from === 'input' ? { bound: inputBinding } : { arena: places.get(own.index)!.at };
+  };
+  const packed: number[] = [];
+  const panelsOf = (source: Source | null | undefined): number | null => {
+    if (source?.from !== 'stored' || !worthPacking(graph.stored[source.index]!.shape)) return null;
+    const known = packed.indexOf(source.index);
+    return inputBinding + 1 + (known >= 0 ? known : packed.push(source.index) - 1);
   };
 
-  const inputBytes = byteLength(graph.input.shape, graph.input.dtype);
-  place('input', inputBytes);
   const steps: PlannedStep[] = [];
   let cost = 0;
   graph.nodes.forEach((node, index) => {
     const op = opOf(node);
-    if (!op.run) return;
-    const from = node.sources.map((source) => source && locate(source));
-    const to = place(`step ${index}`, byteLength(node.output.shape, node.output.dtype));
-    const scratchBytes = op.scratch?.(node.inputs, kernels) ?? 0;
+    const { op: name, attributes, inputs, output, sources } = node;
+    const work = op.cost?.(inputs, output, attributes) ?? 0;
+    cost += work;
+    if (!op.bind || activations.fused.has(index)) return;
+    const from = sources.map((source) => source && locate(source));
+    const wanted = Math.min(MAX_PARTS, Math.floor(work / PART_COST));
+    const parts = wanted > 1 && op.parts ? op.parts(node, wanted) : 1;
+    const bytes = byteLength(output.shape, output.dtype);
+    const done = [...places.keys()].filter((value) => lastReader.get(value) === index);
+    const first = sources[0] && owner(sources[0]);
+    const replaced =
+      op.inPlace && first?.from === 'step' && done.includes(first.index) ? first.index : undefined;
+    const to = replaced === undefined ? arena.take(bytes) : places.get(replaced)!.at;
+    const panels = op.packs ? panelsOf(sources[1]) : null;
+    const each = aligned(op.scratch?.(node, kernels) ?? 0);
+    const scratchBytes = panels === null ? parts * each : each;
     const scratch = arena.take(scratchBytes);
     arena.give(scratch, scratchBytes);
-    for (const id of done.get(index) ?? []) {
-      const range = places.get(id);
-      if (range) arena.give(range.at, range.bytes);
+    for (const value of done) {
+      const range = places.get(value)!;
+      if (value !== replaced) arena.give(range.at, range.bytes);
+      places.delete(value);
     }
-    const { op: name, attributes, inputs, output } = node;
-    steps.push({ op: name, attributes, inputs, output, from, to, scratch });
-    cost += op.cost?.(node.inputs, node.output, node.attributes) ?? 0;
+    places.set(index, { at: to, bytes });
+    const fused = activations.of.get(index) ?? null;
+    steps.push({
+      op: name,
+      attributes,
+      inputs,
+      output,
+      from,
+      to,
+      scratch,
+      scratchStride: panels === null ? each : 0,
+      panels,
+      parts,
+      activation: fused,
+    });
   });
   const { shape, dtype } = graph.output;
   return {
     input: { shape: graph.input.shape, dtype: graph.input.dtype },
     output: { shape, dtype },
     steps,
-    inputBytes,
+    inputBinding,
+    packed,
     result: locate(graph.output.source),
     arenaBytes: Math.max(arena.bytes, ALIGNMENT),
     cost,
+    rowwise:
+      owner(graph.output.source).from !== 'stored' &&
+      graph.nodes.every((node) => opOf(node).rowwise(node.inputs, node.attributes)),
   };
 }
 
-/**
- * Runs a plan whose input stands at `arena`; `bindings[i]` is the address of the graph's i-th stored tensor.
- * Throws ValueError where a value is one that PyTorch refuses.
- */
-export function runPlan(plan: Plan, kernels: Kernels, arena: number, bindings: readonly number[]): void {
-  for (const step of plan.steps) {
-    const inputs = step.from.map((place) => (place ? address(place, arena, bindings) : 0));
-    opOf(step).run!(kernels, step, { inputs, output: arena + step.to, scratch: arena + step.scratch });
-  }
+/** The last step that reads what each step made. The result is read to the end. */
+function readers(
+  graph: Graph,
+  owner: (source: Source) => Source,
+  fused: ReadonlySet<number>,
+): ReadonlyMap<number, number> {
+  const last = new Map<number, number>();
+  graph.nodes.forEach((node, index) => {
+    if (!opOf(node).bind || fused.has(index)) return;
+    for (const source of node.sources) {
+      const own = source && owner(source);
+      if (own?.from === 'step') last.set(own.index, index);
+    }
+  });
+  const result = owner(graph.output.source);
+  if (result.from === 'step') last.delete(result.index);
+  return last;
 }
 
-/** The address of a location, given the arena's and the stored tensors'. */
-export function address(place: Location, arena: number, bindings: readonly number[]): number {
-  return 'arena' in place ? arena + place.arena : bindings[place.stored]!;
+/** Activations that the step before them can apply: nobody else reads what it made. `fused` are their own nodes. */
+function fuse({ nodes, output }: Graph): { of: ReadonlyMap<number, Activation>; fused: ReadonlySet<number> } {
+  const uses = new Map<number, number>();
+  const use = (source: Source | null): void => {
+    if (source?.from === 'step') uses.set(source.index, (uses.get(source.index) ?? 0) + 1);
+  };
+  for (const { sources } of nodes) sources.forEach(use);
+  use(output.source);
+  const of = new Map<number, Activation>();
+  const fused = new Set<number>();
+  nodes.forEach(({ op, sources: [source], attributes }, index) => {
+    if (!isPointwise(op) || source?.from !== 'step' || uses.get(source.index) !== 1) return;
+    if (!opOf(nodes[source.index]!).activates) return;
+    of.set(source.index, activation(op, attributes as OpAttributes[UnaryName]));
+    fused.add(index);
+  });
+  return { of, fused };
 }
 
 function opOf(step: Step | Node): Op<OpName> {

@@ -3,19 +3,12 @@
 // Formulas: torch.nn.functional.
 
 import { exp, expm1, log1p, normalTail, sigmoid as logistic, tanh as hyperbolic } from './elementary';
-import { loadLanes, storeLanes } from './lanes';
+import { atLeast, loadLanes, storeLanes } from './lanes';
 
 // @ts-ignore: decorator
 @inline
 function splat(value: f64): v128 {
   return f32x4.splat(<f32>value);
-}
-
-/** Where x < bound: bound; NaN and -0 are kept. */
-// @ts-ignore: decorator
-@inline
-function atLeast(x: v128, bound: v128): v128 {
-  return f32x4.pmax(x, bound);
 }
 
 /** Where x > bound: bound; NaN is kept. */

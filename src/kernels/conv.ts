@@ -2,20 +2,23 @@
 // [input channel, kernel row, kernel column] x 16 (im2col), which meets every row of the weight.
 
 import { BYTES } from './lanes';
-import { multiply, PANEL_COLUMNS, PANEL_DEPTH, PANEL_ROW, panelOf, scratchBytes } from './product';
+import { multiply, PANEL_COLUMNS, PANEL_DEPTH, PANEL_ROW } from './product';
 
-/** Bytes of scratch that `conv` needs; k: ci / groups · kh · kw. */
-export function conv_scratch(k: f64): f64 {
-  return scratchBytes(k);
+/** Bytes of scratch that `conv` needs: a panel. */
+export function conv_scratch(
+  ci: f64, _h: f64, _w: f64, _oh: f64, _ow: f64, kh: f64, kw: f64,
+  _sh: f64, _sw: f64, _pt: f64, _pl: f64, _dh: f64, _dw: f64, groups: f64,
+): f64 {
+  return min((ci / groups) * kh * kw, <f64>PANEL_DEPTH) * <f64>PANEL_ROW;
 }
 
-/** x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none) → y[batch,co,oh,ow]; (pt, pl) zeros above and left. */
+/** x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none) → y[batch,co,oh,ow]; (pt, pl) zeros above and left; relu 1: then max(y, 0). */
 export function conv(
   x: usize, weight: usize, bias: usize, y: usize,
   batch: usize, ci: usize, h: i32, w: i32,
   co: usize, oh: i32, ow: i32, kh: i32, kw: i32,
   sh: i32, sw: i32, pt: i32, pl: i32, dh: i32, dw: i32,
-  groups: usize, scratch: usize,
+  groups: usize, scratch: usize, relu: i32,
 ): void {
   const channels = ci / groups;
   const outputs = co / groups;
@@ -34,11 +37,13 @@ export function conv(
           const depth = min(PANEL_DEPTH, k - k0);
           packPositions(
             input, plane, h, w, ow, kh, kw, sh, sw, pt, pl, dh, dw,
-            p, <i32>columns, k0, depth, panelOf(scratch),
+            p, <i32>columns, k0, depth, scratch,
           );
+          const c = output + p * BYTES;
+          const row = positions * BYTES;
           multiply(
-            outputs, columns, depth, kernel + k0 * BYTES, k * BYTES,
-            output + p * BYTES, positions * BYTES, scratch,
+            outputs, columns, depth, kernel + k0 * BYTES, k * BYTES, scratch,
+            c, row, c, row, k0 + depth == k ? relu : 0,
           );
         }
       }

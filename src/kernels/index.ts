@@ -7,7 +7,7 @@ import { maddIsFused } from './lanes';
 export * from './activations';
 export { conv, conv_scratch } from './conv';
 export { embedding } from './embedding';
-export { linear, linear_scratch } from './linear';
+export { linear, pack } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';

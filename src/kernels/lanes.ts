@@ -11,6 +11,13 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return v128.relaxed_madd<f32>(a, b, c);
 }
 
+/** Where x < bound: bound; NaN and -0 are kept. */
+// @ts-ignore: decorator
+@inline
+export function atLeast(x: v128, bound: v128): v128 {
+  return f32x4.pmax(x, bound);
+}
+
 export function maddIsFused(): i32 {
   // 1 made at run time: a compiler must not know the answer. (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, of which float32
   // keeps 1 + 2^-11.

@@ -1,37 +1,67 @@
-// y = x · wᵀ + bias: 16 rows of w at a time are packed into a panel, which meets every row of x.
-// One row of x takes the same way: transposing in registers instead is 1.4 times as fast where w's rows lie well, and
-// half as fast where they are a multiple of 4 KiB apart, since 16 of them then evict each other from the cache.
+// y = x · wᵀ + bias, where w comes in panels of 16 columns (`pack`), made once for many products.
 
 import { BYTES } from './lanes';
-import { multiply, PANEL_COLUMNS, PANEL_DEPTH, PANEL_ROW, panelOf, scratchBytes } from './product';
+import { multiply, PANEL_COLUMNS, PANEL_DEPTH, PANEL_ROW, row32 } from './product';
 
-/** Bytes of scratch that `linear` needs. */
-export function linear_scratch(k: f64): f64 {
-  return scratchBytes(k);
+/** Rows of x that pass a panel together: as many stay in the second-level cache beside it. */
+const ROW_BLOCK: usize = 256;
+
+/** panels[ceil(n / 16), k, 16]: panel j holds w[16 j ... 16 j + 15, :] transposed, and zeros for rows that w has not. */
+export function pack(w: usize, panels: usize, n: usize, k: usize): void {
+  const row = k * BYTES;
+  for (let j: usize = 0; j < n; j += PANEL_COLUMNS) {
+    packRows(w + j * row, row, min(PANEL_COLUMNS, n - j), k, panels);
+    panels += k * PANEL_ROW;
+  }
 }
 
-/** y[m,n] = x[m,k] · w[n,k]ᵀ + bias[n]; bias 0: none. */
+/** y[i, j] = bias[j] + Σ x[m,k] · w[n,k], rows of y `ldy` elements apart; bias 0: none; relu 1: then max(y, 0). */
 export function linear(
-  x: usize, w: usize, bias: usize, y: usize, m: usize, n: usize, k: usize, scratch: usize,
+  x: usize, panels: usize, bias: usize, y: usize, m: usize, ldy: usize, n: usize, k: usize, relu: i32,
 ): void {
-  const row = k * BYTES;
-  startAtBias(y, bias, m, n);
+  const paired = m & ~1;
+  for (let i: usize = 0; i < paired; i += ROW_BLOCK) {
+    const rows = min(ROW_BLOCK, paired - i);
+    block(x + i * k * BYTES, panels, bias, y + i * ldy * BYTES, rows, ldy, n, k, relu);
+  }
+  if (paired < m) oneRow(x + paired * k * BYTES, panels, bias, y + paired * ldy * BYTES, n, k, relu);
+}
+
+function block(
+  x: usize, panels: usize, bias: usize, y: usize, m: usize, ldy: usize, n: usize, k: usize, relu: i32,
+): void {
+  const xRow = k * BYTES;
+  const yRow = ldy * BYTES;
   for (let j: usize = 0; j < n; j += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, n - j);
-    for (let k0: usize = 0; k0 < k; k0 += PANEL_DEPTH) {
+    const c = y + j * BYTES;
+    let start = bias && bias + j * BYTES;
+    let startRow: usize = 0;
+    let k0: usize = 0;
+    do {
       const depth = min(PANEL_DEPTH, k - k0);
-      packRows(w + j * row + k0 * BYTES, row, columns, depth, panelOf(scratch));
-      multiply(m, columns, depth, x + k0 * BYTES, row, y + j * BYTES, n * BYTES, scratch);
-    }
+      const last = k0 + depth == k;
+      multiply(m, columns, depth, x + k0 * BYTES, xRow, panels, start, startRow, c, yRow, last ? relu : 0);
+      panels += depth * PANEL_ROW;
+      start = c;
+      startRow = yRow;
+      k0 += depth;
+    } while (k0 < k);
   }
 }
 
-function startAtBias(y: usize, bias: usize, m: usize, n: usize): void {
-  if (!bias) {
-    memory.fill(y, 0, m * n * BYTES);
-    return;
+function oneRow(x: usize, panels: usize, bias: usize, y: usize, n: usize, k: usize, relu: i32): void {
+  const panel = k * PANEL_ROW;
+  let j: usize = 0;
+  for (; j + 2 * PANEL_COLUMNS <= n; j += 2 * PANEL_COLUMNS) {
+    row32(k, x, panels, panel, bias && bias + j * BYTES, y + j * BYTES, relu);
+    panels += 2 * panel;
   }
-  for (let i: usize = 0; i < m; i++) memory.copy(y + i * n * BYTES, bias, n * BYTES);
+  for (; j < n; j += PANEL_COLUMNS) {
+    const columns = min(PANEL_COLUMNS, n - j);
+    multiply(1, columns, k, x, 0, panels, bias && bias + j * BYTES, 0, y + j * BYTES, 0, relu);
+    panels += panel;
+  }
 }
 
 /** panel[depth, 16] = the transpose of w[columns, depth], and zeros in the columns that w has not. */

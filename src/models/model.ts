@@ -16,6 +16,7 @@ import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
 import { forward, type ForwardRequest } from './forward.js';
 import { ReadWriteLock } from './lock.js';
+import { Panels } from './panels.js';
 import { Plans } from './plans.js';
 import * as read from './read.js';
 import { RegionSnapshot } from './snapshot.js';
@@ -49,6 +50,7 @@ export class Model implements ModelState {
   revision = 0;
   readonly workplace: Workplace;
   readonly plans: Plans;
+  readonly panels: Panels;
   private readonly lock = new ReadWriteLock();
   private generator: Region | undefined;
   private closed = false;
@@ -63,6 +65,7 @@ export class Model implements ModelState {
     this.log = new ChangeLog(options.log);
     this.tensors = new Tensors(options.workplace.memory);
     this.plans = new Plans(options.workplace.pool, options.kernels);
+    this.panels = new Panels(options.workplace, this.tensors);
   }
 
   summary(): Body {
@@ -184,6 +187,7 @@ export class Model implements ModelState {
     return this.lock.exclusive(() => {
       this.closed = true;
       this.plans.clear();
+      this.panels.clear();
       this.tensors.keepOnly(new Map());
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
@@ -214,6 +218,7 @@ export class Model implements ModelState {
       this.plans.clear();
       if (kind !== 'build') this.architecture = describeArchitecture(root);
     }
+    this.panels.prune();
     this.revision = revision;
     this.append(outcome);
   }

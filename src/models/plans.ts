@@ -5,7 +5,7 @@ import { DTypeError } from '../graph/op.js';
 import { Tracer, type Graph, type Stored } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
 import { traceModule } from '../nn/trace.js';
-import type { Module } from '../nn/module.js';
+import type { Module, Parameter } from '../nn/module.js';
 import type { Pool } from '../runtime/pool.js';
 import type { PlanId } from '../runtime/protocol.js';
 import type { DType } from '../tensor/dtype.js';
@@ -28,6 +28,8 @@ export interface KnownPlan {
   readonly plan: Plan;
   /** The storages that the plan binds, in order. */
   readonly stored: readonly Stored[];
+  /** Those whose panels it binds, in order. */
+  readonly packed: readonly Parameter[];
 }
 
 let lastId = 0;
@@ -54,7 +56,9 @@ export class Plans {
       this.known.delete(key);
     } else {
       const graph = trace(module, input);
-      known = { id: ++lastId, plan: makePlan(graph, this.kernels), stored: graph.stored };
+      const plan = makePlan(graph, this.kernels);
+      const { stored } = graph;
+      known = { id: ++lastId, plan, stored, packed: plan.packed.map((index) => stored[index] as Parameter) };
       if (this.known.size >= MAX_PLANS) this.drop(this.known.keys().next().value!);
     }
     // The order of the map is that of use, the latest last.

@@ -143,10 +143,12 @@ export class Registry implements Directory {
     return () => void this.removed.delete(listener);
   }
 
-  /** Gives up what logs hold of the past; whether that made room. */
+  /** Gives up panels, which can be made again, or else what logs hold of the past; whether that made room. */
   private reclaim(): boolean {
     const { memory } = this.options;
     const before = memory.bytesInUse;
+    for (const { panels } of this.models.values()) panels.clear();
+    if (memory.bytesInUse < before) return true;
     for (const { log } of this.models.values()) log.clear();
     for (const log of this.ended) log.clear();
     this.ended.clear();

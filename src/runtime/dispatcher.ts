@@ -3,7 +3,8 @@
 // loop's turn and run together.
 
 import type { Kernels } from '../graph/kernels.js';
-import { runPlan, type Plan } from '../graph/plan.js';
+import type { Plan } from '../graph/plan.js';
+import { runPlan } from '../graph/run.js';
 import { bindKernels, kernelModule } from './kernel-module.js';
 import type { SharedMemory } from './memory.js';
 import type { Pool } from './pool.js';
@@ -39,7 +40,7 @@ export class Dispatcher {
       return;
     }
     await this.endOfTurn();
-    runPlan(plan, this.kernelsOf(call.segment), call.arena, call.bindings);
+    runPlan(plan, this.kernelsOf(call.segment), call);
   }
 
   /**

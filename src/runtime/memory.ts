@@ -74,7 +74,7 @@ export class SharedMemory {
   allocate(bytes: number, segment?: number): Region {
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new QuotaError(bytes, this.limitBytes);
     do {
-      const region = this.tryAllocate(bytes, segment);
+      const region = this.attempt(bytes, segment);
       if (region) return region;
     } while (this.reclaim());
     throw new QuotaError(bytes, this.limitBytes);
@@ -98,12 +98,18 @@ export class SharedMemory {
   }
 
   /** A region's bytes as a tensor: a view, right as long as the region is held and not written to. */
-  tensor(region: Region, shape: Shape, dtype: DType, offset = 0): TensorValue {
-    const { memory } = this.segments[region.segment]!;
-    return new TensorValue(dtype, shape, viewAt(memory, region.address + offset, numel(shape), dtype));
+  tensor(region: Region, shape: Shape, dtype: DType): TensorValue {
+    return this.view(region.segment, region.address, shape, dtype);
   }
 
-  private tryAllocate(bytes: number, segment: number | undefined): Region | undefined {
+  /** The same of any address that is held. */
+  view(segment: number, address: number, shape: Shape, dtype: DType): TensorValue {
+    const { memory } = this.segments[segment]!;
+    return new TensorValue(dtype, shape, viewAt(memory, address, numel(shape), dtype));
+  }
+
+  /** As `allocate`, but nothing is given up to make room: undefined where there is none. */
+  attempt(bytes: number, segment?: number): Region | undefined {
     if (this.used + Allocator.size(bytes) > this.limitBytes) return undefined;
     const candidates = segment === undefined ? this.segments.keys() : [segment];
     for (const index of candidates) {
@@ -121,7 +127,7 @@ export class SharedMemory {
       return region;
     }
     if (segment !== undefined || !this.addSegment()) return undefined;
-    return this.tryAllocate(bytes, this.segments.length - 1);
+    return this.attempt(bytes, this.segments.length - 1);
   }
 
   /** A segment reserves addresses, not memory: each is as long as 32 bits reach. */

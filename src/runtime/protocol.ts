@@ -26,6 +26,14 @@ export type EditStep =
   | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly bytes: number }
   | { readonly kind: 'zero'; readonly to: number; readonly bytes: number }
   | { readonly kind: 'init'; readonly spec: InitSpec; readonly target: Placed; readonly generator: number }
+  /** panels of w[n,k]; see Kernels.pack */
+  | {
+      readonly kind: 'pack';
+      readonly from: number;
+      readonly to: number;
+      readonly n: number;
+      readonly k: number;
+    }
   | { readonly kind: 'patch'; readonly target: Placed; readonly op: PlacedPatchOp };
 
 export interface Calls {

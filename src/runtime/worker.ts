@@ -3,7 +3,8 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { ValueError } from '../graph/op.js';
-import { runPlan, type Plan } from '../graph/plan.js';
+import type { Plan } from '../graph/plan.js';
+import { runPlan } from '../graph/run.js';
 import { numel } from '../tensor/shape.js';
 import { statistics } from '../tensor/statistics.js';
 import { edit } from './edit.js';
@@ -30,11 +31,11 @@ const plans = new Map<PlanId, Plan>();
 const handlers: Handlers = {
   forward({ plan, definition, segment, arena, bindings }) {
     if (definition) plans.set(plan, definition);
-    runPlan(plans.get(plan)!, segments[segment]!.kernels, arena, bindings);
+    runPlan(plans.get(plan)!, segments[segment]!.kernels, { arena, bindings });
     return null;
   },
   edit({ segment, steps }) {
-    edit(steps, segments[segment]!.memory);
+    edit(steps, segments[segment]!);
     return null;
   },
   statistics({ segment, tensor: { address, shape, dtype } }) {

@@ -23,16 +23,18 @@ function arrays({ batch, ci, co, groups, input, kernel }: ConvSizes, withBias = 
   };
 }
 
-function run({ x, weight, bias }: Arrays, sizes: ConvSizes): Float32Array {
+function run({ x, weight, bias }: Arrays, sizes: ConvSizes, relu = 0): Float32Array {
   const { batch, ci, co, groups, input, kernel, stride, padding, dilation } = sizes;
   const [oh, ow] = convOutput(sizes);
   arena.clear();
   const [atX, atWeight, atBias] = [arena.place(x), arena.place(weight), arena.place(bias)];
   const y = arena.space(batch * co * oh * ow);
-  const scratch = arena.scratch(kernels.conv_scratch((ci / groups) * kernel[0] * kernel[1]));
+  const scratch = arena.scratch(
+    kernels.conv_scratch(ci, ...input, oh, ow, ...kernel, ...stride, ...padding, ...dilation, groups),
+  );
   kernels.conv(
     atX, atWeight, atBias, y,
-    batch, ci, ...input, co, oh, ow, ...kernel, ...stride, ...padding, ...dilation, groups, scratch,
+    batch, ci, ...input, co, oh, ow, ...kernel, ...stride, ...padding, ...dilation, groups, scratch, relu,
   ); // prettier-ignore
   expect(arena.intact()).toBe(true);
   return arena.read(y, batch * co * oh * ow);
@@ -89,6 +91,15 @@ describe('conv', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('applies relu to the finished sum', () => {
+    for (const partial of Object.values(CASES)) {
+      const sizes = { ...PLAIN, ...partial };
+      const given = arrays(sizes);
+      const plain = run(given, sizes);
+      expect(run(given, sizes, 1)).toEqual(plain.map((value) => (value < 0 ? 0 : value)));
+    }
   });
 
   it("gives an image's output the same bits alone and in a batch of 5", () => {

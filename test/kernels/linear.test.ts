@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bindKernels, kernelModule } from '#src/runtime/kernel-module.js';
 import { linear } from '../oracles/linear.js';
+import { packedBytes } from '#src/graph/panels.js';
 import { fused, unfused } from '../oracles/madd.js';
 import { Arena, AWKWARD, bits, noise } from './instance.js';
 
@@ -15,10 +16,18 @@ interface Sizes {
   k: number;
 }
 
-function run(x: Float32Array, w: Float32Array, bias: Float32Array | null, { m, n, k }: Sizes): Float32Array {
+function run(
+  x: Float32Array,
+  w: Float32Array,
+  bias: Float32Array | null,
+  { m, n, k }: Sizes,
+  relu = 0,
+): Float32Array {
   arena.clear();
   const [atX, atW, atBias, y] = [arena.place(x), arena.place(w), arena.place(bias), arena.space(m * n)];
-  kernels.linear(atX, atW, atBias, y, m, n, k, arena.scratch(kernels.linear_scratch(k)));
+  const panels = arena.space(packedBytes(n, k) / 4);
+  kernels.pack(atW, panels, n, k);
+  kernels.linear(atX, panels, atBias, y, m, n, n, k, relu);
   expect(arena.intact()).toBe(true);
   expect(arena.read(atX, m * k)).toEqual(x);
   return arena.read(y, m * n);
@@ -82,6 +91,46 @@ describe('linear', () => {
     }
   });
 
+  it('computes a range of columns alone, and writes no other', () => {
+    const { m, n, k } = { m: 5, n: 50, k: 33 };
+    const [x, w, bias] = [noise(m * k, 1), noise(n * k, 2), noise(n, 3)];
+    const whole = bits(run(x, w, bias, { m, n, k }));
+    for (const [from, to] of [
+      [0, 16],
+      [16, 48],
+      [32, 50],
+      [48, 50],
+    ] as const) {
+      arena.clear();
+      const [atX, atW, atBias, y] = [arena.place(x), arena.place(w), arena.place(bias), arena.space(m * n)];
+      const panels = arena.space(packedBytes(n, k) / 4);
+      kernels.pack(atW, panels, n, k);
+      const untouched = bits(arena.read(y, m * n));
+      kernels.linear(atX, panels + 4 * from * k, atBias + 4 * from, y + 4 * from, m, n, to - from, k, 0);
+      const inside = (i: number): boolean => i % n >= from && i % n < to;
+      expect(bits(arena.read(y, m * n))).toEqual(whole.map((value, i) => (inside(i) ? value : untouched[i])));
+      expect(arena.intact()).toBe(true);
+    }
+  });
+
+  it('applies relu to the finished sum as the kernel relu does: NaN and -0 are kept', () => {
+    for (const { m, n, k } of [
+      { m: 1, n: 65, k: 129 },
+      { m: 7, n: 20, k: 300 },
+      { m: 2, n: 3, k: 1 },
+    ]) {
+      const [x, w, bias] = [noise(m * k, 4), noise(n * k, 5), noise(n, 6)];
+      bias[0] = NaN;
+      x.fill(0, (m - 1) * k);
+      bias[1] = -0;
+      const plain = run(x, w, bias, { m, n, k });
+      const [from, to] = [arena.place(plain), arena.space(m * n)];
+      kernels.relu(from, to, m * n, 0, 0);
+      const expected = arena.read(to, m * n);
+      expect(run(x, w, bias, { m, n, k }, 1)).toEqual(expected);
+    }
+  });
+
   it('is the chain for any sizes and any finite numbers, subnormal and huge ones included', () => {
     const float = fc.float({ noNaN: true });
     fc.assert(
@@ -118,8 +167,9 @@ describe('linear', () => {
     const [atX, atW, atBias] = [place(x), place(w), place(bias)];
     const y = floats(m * n);
     const atY = end;
-    floats(high.linear_scratch(k) / 4);
-    high.linear(atX, atW, atBias, atY, m, n, k, end);
+    floats(packedBytes(n, k) / 4);
+    high.pack(atW, end, n, k);
+    high.linear(atX, end, atBias, atY, m, n, n, k, 0);
     expect(bits(y.slice())).toEqual(bits(linear({ x, w, bias, m, n, k }, madd)));
     high.tanh(atX, atY, m * n, 0, 0);
     expect(y[0]).toBeCloseTo(Math.tanh(x[0]!), 6);

@@ -7,10 +7,12 @@ const plan: Plan = {
   input: { shape: [1], dtype: 'float32' },
   output: { shape: [1], dtype: 'float32' },
   steps: [],
-  inputBytes: 4,
-  result: { arena: 0 },
+  inputBinding: 0,
+  packed: [],
+  result: { bound: 0 },
   arenaBytes: 64,
   cost: 0,
+  rowwise: false,
 };
 
 it.each([
