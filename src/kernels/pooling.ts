@@ -1,8 +1,26 @@
-// Pools over planes (h, w) → (oh, ow). Sums run over rows, then columns, in float64.
+// Pools over planes (h, w) → (oh, ow). Sums run over rows, then columns, in float64. Four windows beside each other
+// whose columns are all there, at steps of 1 or 2, are computed together, each in the same order as alone.
 
-import { BYTES } from './lanes';
+import { BYTES, high, low, narrow } from './lanes';
 
-/** Padding counts as -infinity; NaN wins. */
+/** Elements at columns 0, step, 2 · step and 3 · step; step is 1 or 2. */
+// @ts-ignore: decorator
+@inline
+function fourAt(x: usize, step: i32): v128 {
+  const first = v128.load(x);
+  return step == 1 ? first : i32x4.shuffle(first, v128.load(x, 12), 0, 2, 5, 7);
+}
+
+/** Where the four windows begin of which output j is one: at j, or further left at a row's end; -1: there are no four. */
+// @ts-ignore: decorator
+@inline
+function fourFrom(j: i32, ow: i32, step: i32, padding: i32, reach: i32, w: i32): i32 {
+  const first = min(j, ow - 4);
+  const left = first * step - padding;
+  return step <= 2 && first >= 0 && left >= 0 && left + reach + 3 * step < w ? first : -1;
+}
+
+/** Padding counts as -infinity; NaN wins; of 0 and -0 the first is kept, as in PyTorch. */
 export function max_pool(
   x: usize, y: usize, planes: usize, h: i32, w: i32, oh: i32, ow: i32,
   kh: i32, kw: i32, sh: i32, sw: i32, ph: i32, pw: i32, dh: i32, dw: i32,
@@ -12,13 +30,32 @@ export function max_pool(
       const top = inside(i * sh - ph, dh);
       const bottom = min(i * sh - ph + (kh - 1) * dh + 1, h);
       for (let j: i32 = 0; j < ow; j++) {
+        const first = fourFrom(j, ow, sw, pw, (kw - 1) * dw, w);
+        if (first >= 0) {
+          let four = f32x4.splat(-Infinity);
+          let nan = f32x4.splat(0);
+          for (let row = top; row < bottom; row += dh) {
+            let from = x + <usize>(row * w + first * sw - pw) * BYTES;
+            for (let column: i32 = 0; column < kw; column++) {
+              const next = fourAt(from, sw);
+              four = f32x4.pmax(four, next);
+              nan = v128.or(nan, f32x4.ne(next, next));
+              from += <usize>dw * BYTES;
+            }
+          }
+          v128.store(y - <usize>(j - first) * BYTES, v128.or(four, nan));
+          y += <usize>(first + 4 - j) * BYTES;
+          j = first + 3;
+          continue;
+        }
         const left = inside(j * sw - pw, dw);
         const right = min(j * sw - pw + (kw - 1) * dw + 1, w);
         let largest: f32 = -Infinity;
         for (let row = top; row < bottom; row += dh) {
           const from = x + <usize>row * w * BYTES;
           for (let column = left; column < right; column += dw) {
-            largest = max<f32>(largest, load<f32>(from + <usize>column * BYTES));
+            const next = load<f32>(from + <usize>column * BYTES);
+            if (next > largest || next != next) largest = next;
           }
         }
         store<f32>(y, largest);
@@ -51,6 +88,15 @@ export function avg_pool(
       const top0 = max(top, 0);
       const bottom0 = min(bottom, h);
       for (let j: i32 = 0; j < ow; j++) {
+        const first = fourFrom(j, ow, sw, pw, kw - 1, w);
+        if (first >= 0 && top0 < bottom0) {
+          const size = divisor ? divisor : (include ? bottom - top : bottom0 - top0) * kw;
+          const from = x + <usize>(first * sw - pw) * BYTES;
+          storeMeans(from, w, top0, bottom0, kw, sw, size, y - <usize>(j - first) * BYTES);
+          y += <usize>(first + 4 - j) * BYTES;
+          j = first + 3;
+          continue;
+        }
         const left = j * sw - pw;
         const right = min(left + kw, w + pw);
         const left0 = max(left, 0);
@@ -65,6 +111,24 @@ export function avg_pool(
     }
     x += <usize>h * w * BYTES;
   }
+}
+
+/** y[4] = the sums over rows top ... bottom - 1 of four windows `step` columns apart, by `size`. */
+function storeMeans(
+  x: usize, w: i32, top: i32, bottom: i32, kw: i32, step: i32, size: i32, y: usize,
+): void {
+  let first = f64x2.splat(0), second = first;
+  for (let row = top; row < bottom; row++) {
+    let from = x + <usize>row * w * BYTES;
+    for (let column: i32 = 0; column < kw; column++) {
+      const four = fourAt(from, step);
+      first = f64x2.add(first, low(four));
+      second = f64x2.add(second, high(four));
+      from += BYTES;
+    }
+  }
+  const by = f64x2.splat(<f64>size);
+  v128.store(y, narrow(f64x2.div(first, by), f64x2.div(second, by)));
 }
 
 /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)). */

@@ -75,6 +75,24 @@ describe('max_pool', () => {
     expect([...pool([plane], sizes)]).toEqual([NaN, NaN, -Infinity]);
   });
 
+  it('keeps NaN at every place of a row, and the first of 0 and -0', () => {
+    for (const stride of [1, 2, 3] as const) {
+      const output = Math.floor((24 - 2) / stride) + 1;
+      const sizes: PoolSizes = {
+        input: [1, 24], output: [1, output], kernel: [1, 2], stride: [1, stride], padding: [0, 0], dilation: [1, 1],
+      }; // prettier-ignore
+      for (let at = 0; at < 24; at++) {
+        const plane = new Float32Array(24).fill(-0);
+        plane[at] = NaN;
+        const found = [...pool([plane], sizes)];
+        const expected = found.map((_, j) => (at === j * stride || at === j * stride + 1 ? NaN : -0));
+        expect(found).toEqual(expected);
+        plane[at] = 0;
+        expect([...pool([plane], sizes)]).toEqual(found.map((_, j) => (at === j * stride ? 0 : -0)));
+      }
+    }
+  });
+
   it('answers nothing for no planes', () => {
     const sizes: PoolSizes = {
       input: [4, 4], output: [2, 2], kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1],
