@@ -1,15 +1,20 @@
-// Cross-correlation: for each image and group, 16 output positions at a time are gathered into a panel
-// [input channel, kernel row, kernel column] x 16 (im2col), which meets every row of the weight.
+// Cross-correlation. With stride 1 the image is copied once with its zeros around it, so that what an element of the
+// kernel meets at 16 output positions is 16 neighbours in memory; else the 16 are gathered into a panel (im2col).
+// Either way the order of summation is that of the product: (input channel, kernel row, kernel column).
 
-import { BYTES } from './lanes';
+import { atLeast, BYTES, madd } from './lanes';
 import { multiply, PANEL_COLUMNS, PANEL_DEPTH, PANEL_ROW } from './product';
 
-/** Bytes of scratch that `conv` needs: a panel. */
+/** Bytes of scratch that `conv` needs. */
 export function conv_scratch(
-  ci: f64, _h: f64, _w: f64, _oh: f64, _ow: f64, kh: f64, kw: f64,
-  _sh: f64, _sw: f64, _pt: f64, _pl: f64, _dh: f64, _dw: f64, groups: f64,
+  ci: f64, _h: f64, _w: f64, oh: f64, ow: f64, kh: f64, kw: f64,
+  sh: f64, sw: f64, _pt: f64, _pl: f64, dh: f64, dw: f64, groups: f64,
 ): f64 {
-  return min((ci / groups) * kh * kw, <f64>PANEL_DEPTH) * <f64>PANEL_ROW;
+  const channels = ci / groups;
+  if (sh != 1 || sw != 1) return min(channels * kh * kw, <f64>PANEL_DEPTH) * <f64>PANEL_ROW;
+  const plane = (oh + (kh - 1) * dh) * (ow + (kw - 1) * dw);
+  // The last position's vector may reach past the last plane.
+  return 2 * <f64>PANEL_ROW + (channels * plane + <f64>PANEL_COLUMNS) * <f64>BYTES;
 }
 
 /** x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none) → y[batch,co,oh,ow]; (pt, pl) zeros above and left; relu 1: then max(y, 0). */
@@ -30,23 +35,192 @@ export function conv(
       const input = x + (image * ci + group * channels) * plane;
       const output = y + (image * co + group * outputs) * positions * BYTES;
       const kernel = weight + group * outputs * k * BYTES;
-      startAtBias(output, bias && bias + group * outputs * BYTES, outputs, positions);
-      for (let p: usize = 0; p < positions; p += PANEL_COLUMNS) {
-        const columns = min(PANEL_COLUMNS, positions - p);
-        for (let k0: usize = 0; k0 < k; k0 += PANEL_DEPTH) {
-          const depth = min(PANEL_DEPTH, k - k0);
-          packPositions(
-            input, plane, h, w, ow, kh, kw, sh, sw, pt, pl, dh, dw,
-            p, <i32>columns, k0, depth, scratch,
-          );
-          const c = output + p * BYTES;
-          const row = positions * BYTES;
-          multiply(
-            outputs, columns, depth, kernel + k0 * BYTES, k * BYTES, scratch,
-            c, row, c, row, k0 + depth == k ? relu : 0,
-          );
-        }
+      const start = bias && bias + group * outputs * BYTES;
+      if (sh == 1 && sw == 1) {
+        direct(
+          input, kernel, start, output, channels, h, w, outputs, oh, ow, kh, kw, pt, pl, dh, dw, scratch, relu,
+        );
+      } else {
+        gathered(
+          input, kernel, start, output, h, w, outputs, positions, ow, k, kh, kw,
+          sh, sw, pt, pl, dh, dw, scratch, relu,
+        );
       }
+    }
+  }
+}
+
+/** Stride 1. scratch: two rows of a tile, then the padded image. */
+function direct(
+  x: usize, weight: usize, bias: usize, y: usize,
+  channels: usize, h: i32, w: i32, outputs: usize, oh: i32, ow: i32, kh: i32, kw: i32,
+  pt: i32, pl: i32, dh: i32, dw: i32, scratch: usize, relu: i32,
+): void {
+  const padded = scratch + 2 * PANEL_ROW;
+  const height = oh + (kh - 1) * dh;
+  const width = ow + (kw - 1) * dw;
+  copyPadded(x, channels, h, w, pt, pl, height, width, padded);
+  const row = <usize>width * BYTES;
+  const k = channels * kh * kw * BYTES;
+  const positions = <usize>oh * ow * BYTES;
+  // Output positions as if each row had `width`: the last columns of a row are computed and left.
+  const end = (oh - 1) * width + ow;
+  for (let p: i32 = 0; p < end; p += 16) {
+    const from = padded + <usize>p * BYTES;
+    let a = weight;
+    let c = y;
+    let i: usize = 0;
+    for (; i + 2 <= outputs; i += 2) {
+      const b0 = bias ? load<f32>(bias + i * BYTES) : 0;
+      const b1 = bias ? load<f32>(bias + i * BYTES, BYTES) : 0;
+      window2(from, a, a + k, b0, b1, channels, kh, kw, row, dh, dw, height, scratch, relu);
+      spread(scratch, p, min(16, end - p), width, ow, c);
+      spread(scratch + PANEL_ROW, p, min(16, end - p), width, ow, c + positions);
+      a += 2 * k;
+      c += 2 * positions;
+    }
+    if (i < outputs) {
+      const b0 = bias ? load<f32>(bias + i * BYTES) : 0;
+      window1(from, a, b0, channels, kh, kw, row, dh, dw, height, scratch, relu);
+      spread(scratch, p, min(16, end - p), width, ow, c);
+    }
+  }
+}
+
+/** padded[channels, height, width]: the image at (pt, pl), as far as it is there, zeros around it. */
+function copyPadded(
+  x: usize, channels: usize, h: i32, w: i32, pt: i32, pl: i32, height: i32, width: i32, padded: usize,
+): void {
+  const columns = max(0, min(w, width - pl));
+  const rows = max(0, min(h, height - pt));
+  const row = <usize>width * BYTES;
+  memory.fill(padded, 0, (channels * height * width + PANEL_COLUMNS) * BYTES);
+  for (; channels; channels--) {
+    for (let i: i32 = 0; i < rows; i++) {
+      const to = padded + <usize>(pt + i) * row + <usize>pl * BYTES;
+      memory.copy(to, x + <usize>i * w * BYTES, <usize>columns * BYTES);
+    }
+    x += <usize>h * w * BYTES;
+    padded += <usize>height * row;
+  }
+}
+
+/** Two output channels at 16 positions: tile[2, 16]. a0, a1: their kernels; x: the first position's corner. */
+function window2(
+  x: usize, a0: usize, a1: usize, bias0: f32, bias1: f32,
+  channels: usize, kh: i32, kw: i32, row: usize, dh: i32, dw: i32, height: i32, tile: usize, relu: i32,
+): void {
+  let c00 = f32x4.splat(bias0), c01 = c00, c02 = c00, c03 = c00;
+  let c10 = f32x4.splat(bias1), c11 = c10, c12 = c10, c13 = c10;
+  const across = <usize>dw * BYTES;
+  const down = <usize>dh * row;
+  const plane = <usize>height * row;
+  for (; channels; channels--) {
+    let line = x;
+    for (let ky = kh; ky; ky--) {
+      let from = line;
+      for (let kx = kw; kx; kx--) {
+        const b0 = v128.load(from, 0), b1 = v128.load(from, 16);
+        const b2 = v128.load(from, 32), b3 = v128.load(from, 48);
+        const v0 = v128.load32_splat(a0);
+        c00 = madd(v0, b0, c00);
+        c01 = madd(v0, b1, c01);
+        c02 = madd(v0, b2, c02);
+        c03 = madd(v0, b3, c03);
+        const v1 = v128.load32_splat(a1);
+        c10 = madd(v1, b0, c10);
+        c11 = madd(v1, b1, c11);
+        c12 = madd(v1, b2, c12);
+        c13 = madd(v1, b3, c13);
+        a0 += BYTES;
+        a1 += BYTES;
+        from += across;
+      }
+      line += down;
+    }
+    x += plane;
+  }
+  store4(tile, c00, c01, c02, c03, relu);
+  store4(tile + PANEL_ROW, c10, c11, c12, c13, relu);
+}
+
+/** One output channel at 16 positions. */
+function window1(
+  x: usize, a: usize, bias: f32,
+  channels: usize, kh: i32, kw: i32, row: usize, dh: i32, dw: i32, height: i32, tile: usize, relu: i32,
+): void {
+  let c0 = f32x4.splat(bias), c1 = c0, c2 = c0, c3 = c0;
+  for (let channel: usize = 0; channel < channels; channel++) {
+    for (let ky: i32 = 0; ky < kh; ky++) {
+      let from = x + <usize>ky * dh * row;
+      for (let kx: i32 = 0; kx < kw; kx++) {
+        const v = v128.load32_splat(a);
+        c0 = madd(v, v128.load(from, 0), c0);
+        c1 = madd(v, v128.load(from, 16), c1);
+        c2 = madd(v, v128.load(from, 32), c2);
+        c3 = madd(v, v128.load(from, 48), c3);
+        a += BYTES;
+        from += <usize>dw * BYTES;
+      }
+    }
+    x += <usize>height * row;
+  }
+  store4(tile, c0, c1, c2, c3, relu);
+}
+
+// @ts-ignore: decorator
+@inline
+function store4(c: usize, c0: v128, c1: v128, c2: v128, c3: v128, relu: i32): void {
+  const zero = f32x4.splat(0);
+  v128.store(c, relu ? atLeast(c0, zero) : c0, 0);
+  v128.store(c, relu ? atLeast(c1, zero) : c1, 16);
+  v128.store(c, relu ? atLeast(c2, zero) : c2, 32);
+  v128.store(c, relu ? atLeast(c3, zero) : c3, 48);
+}
+
+/** Puts positions p ... p + count - 1 of rows of `width` where they stand in y[oh, ow]; the columns from ow on are left. */
+function spread(tile: usize, p: i32, count: i32, width: i32, ow: i32, y: usize): void {
+  let i = p / width;
+  let j = p % width;
+  while (count > 0) {
+    const run = min(width - j, count);
+    const kept = min(ow - j, run);
+    if (kept > 0) {
+      const to = y + <usize>(i * ow + j) * BYTES;
+      if (kept == 16) {
+        v128.store(to, v128.load(tile, 0), 0);
+        v128.store(to, v128.load(tile, 16), 16);
+        v128.store(to, v128.load(tile, 32), 32);
+        v128.store(to, v128.load(tile, 48), 48);
+      } else {
+        for (let q: i32 = 0; q < kept; q++) store<f32>(to + <usize>q * BYTES, load<f32>(tile + <usize>q * BYTES));
+      }
+    }
+    tile += <usize>run * BYTES;
+    count -= run;
+    i++;
+    j = 0;
+  }
+}
+
+/** Any stride. scratch: one panel. */
+function gathered(
+  x: usize, weight: usize, bias: usize, y: usize,
+  h: i32, w: i32, outputs: usize, positions: usize, ow: i32, k: usize, kh: i32, kw: i32,
+  sh: i32, sw: i32, pt: i32, pl: i32, dh: i32, dw: i32, scratch: usize, relu: i32,
+): void {
+  const plane = <usize>h * w * BYTES;
+  const row = positions * BYTES;
+  startAtBias(y, bias, outputs, positions);
+  for (let p: usize = 0; p < positions; p += PANEL_COLUMNS) {
+    const columns = min(PANEL_COLUMNS, positions - p);
+    const c = y + p * BYTES;
+    for (let k0: usize = 0; k0 < k; k0 += PANEL_DEPTH) {
+      const depth = min(PANEL_DEPTH, k - k0);
+      packPositions(x, plane, h, w, ow, kh, kw, sh, sw, pt, pl, dh, dw, p, <i32>columns, k0, depth, scratch);
+      const a = weight + k0 * BYTES;
+      const last = k0 + depth == k;
+      multiply(outputs, columns, depth, a, k * BYTES, scratch, c, row, c, row, last ? relu : 0);
     }
   }
 }
