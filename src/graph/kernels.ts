@@ -154,3 +154,61 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
   /** The first byte that the module itself does not use. */
   heap_base(): number;
 };
+
+/** What native/ has too: see the interface of the same names. Panels are panels[ceil(n / 16)][k][16]. */
+export interface NativeKernels {
+  /** The panels of w[n,k]: panel j, row i, lane l holds w[16 j + l][i], and 0 where w has no such row. */
+  pack(w: number, panels: number, n: number, k: number): void;
+  /** y[i · ldy + j] = act(bias[j] + Σ x[i,k] · panels[j,k]) for i < m, j < n; bias 0: none; relu 1: max(y, 0). */
+  linear(
+    x: number,
+    panels: number,
+    bias: number,
+    y: number,
+    m: number,
+    ldy: number,
+    n: number,
+    k: number,
+    relu: number,
+  ): void;
+  conv(
+    x: number,
+    weight: number,
+    bias: number,
+    y: number,
+    batch: number,
+    ci: number,
+    h: number,
+    w: number,
+    co: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    groups: number,
+    scratch: number,
+    relu: number,
+  ): void;
+  conv_scratch(
+    ci: number,
+    h: number,
+    w: number,
+    oh: number,
+    ow: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    groups: number,
+  ): number;
+}
