@@ -25,9 +25,10 @@ const SOURCES = {
 };
 
 // -ffp-contract=off: a multiply-add is fused where the source says so and nowhere else.
-const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'].concat(
-  ['-ffp-contract=off', '-w'],
-);
+const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'].concat([
+  '-ffp-contract=off',
+  '-w',
+]);
 const LINK = { linux: ['-shared'], darwin: ['-bundle', '-undefined', 'dynamic_lookup'] };
 
 const reason = isCurrent() ? undefined : build();
@@ -82,6 +83,7 @@ function includeDirectory() {
 function run(compiler, args) {
   const { status, error, stderr } = spawnSync(compiler, args, { encoding: 'utf8' });
   if (status === 0) return;
-  const said = error?.message ?? stderr.split('\n').find((line) => line.includes('error')) ?? `status ${status}`;
+  const said =
+    error?.message ?? stderr.split('\n').find((line) => line.includes('error')) ?? `status ${status}`;
   throw new Error(`${compiler}: ${said.trim()}`);
 }

@@ -1,10 +1,14 @@
 // The matrix product in C++ (native/), where it was built and the machine can run it: the functions of the kernels that
 // it replaces, bound to a memory. Their bits are those of the WebAssembly kernels with fused multiply-add.
 
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { NativeKernels } from '../graph/kernels.js';
+import { fileURLToPath } from 'node:url';
+import type { Kernels } from '../graph/kernels.js';
 
 const FILE = new URL(`../../../native/build/${process.platform}-${process.arch}.node`, import.meta.url);
+
+export type NativeKernels = Pick<Kernels, 'pack' | 'linear' | 'conv' | 'conv_scratch'>;
 
 /** The instruction sets that native/ has tiles for. */
 export const ENGINES = ['avx512', 'avx2', 'neon'] as const;
@@ -22,7 +26,7 @@ let loaded: Addon | Error | undefined;
 function addon(): Addon | Error {
   if (!loaded) {
     try {
-      loaded = createRequire(import.meta.url)(FILE.pathname) as Addon;
+      loaded = createRequire(import.meta.url)(fileURLToPath(FILE)) as Addon;
     } catch (error) {
       loaded = error instanceof Error ? error : new Error(String(error));
     }
@@ -34,6 +38,16 @@ function addon(): Addon | Error {
 export function nativeEngines(): readonly Engine[] {
   const found = addon();
   return found instanceof Error ? [] : found.engines;
+}
+
+/** Why a wanted engine is not among `nativeEngines()`. */
+export function nativeFault(wanted: string): string {
+  const found = addon();
+  if (!existsSync(FILE)) return 'the native product was not built (npm run build says why)';
+  if (found instanceof Error) return `the native product cannot be loaded: ${found.message}`;
+  if (found.engines.length === 0)
+    return 'this machine has no fused multiply-add that the native product knows';
+  return `the native product runs here as ${found.engines.join(' and ')}, not as ${wanted}`;
 }
 
 /** The functions of one of `nativeEngines()`, on a memory: addresses are bytes from its start. */

@@ -2,8 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NativeKernels } from '#src/graph/kernels.js';
-import { bindNative, nativeEngines } from '#src/runtime/native.js';
+import { bindNative, nativeEngines, type NativeKernels } from '#src/runtime/native.js';
 import { Arena, bits, noise } from '../kernels/instance.js';
 import { conv, convOutput, type ConvSizes } from '../oracles/conv.js';
 import { linear } from '../oracles/linear.js';
@@ -64,20 +63,23 @@ describe.skipIf(nativeEngines().length === 0)('the native product (built, and ru
       }
     });
 
-    it.each([255, 256, 257, 511, 512, 513, 1030])('goes on with the same chain in the next block, k %i', (k) => {
-      for (const [m, n] of [
-        [1, 70],
-        [4, 66],
-        [13, 50],
-        [130, 17],
-      ] as const) {
-        const given = { x: noise(m * k, 1), w: noise(n * k, 2), bias: noise(n, 3) };
-        const sizes = { m, n, k, ldy: n };
-        const expected = linear({ ...given, ...sizes }, fused);
-        expect(bits(run(native, given, sizes))).toEqual(bits(expected));
-        expect(bits(run(native, given, sizes, 1))).toEqual(bits(rectified(expected)));
-      }
-    });
+    it.each([255, 256, 257, 511, 512, 513, 1030])(
+      'goes on with the same chain in the next block, k %i',
+      (k) => {
+        for (const [m, n] of [
+          [1, 70],
+          [4, 66],
+          [13, 50],
+          [130, 17],
+        ] as const) {
+          const given = { x: noise(m * k, 1), w: noise(n * k, 2), bias: noise(n, 3) };
+          const sizes = { m, n, k, ldy: n };
+          const expected = linear({ ...given, ...sizes }, fused);
+          expect(bits(run(native, given, sizes))).toEqual(bits(expected));
+          expect(bits(run(native, given, sizes, 1))).toEqual(bits(rectified(expected)));
+        }
+      },
+    );
 
     it('is the chain for any sizes and any numbers, NaN, infinities, -0 and subnormal ones included', () => {
       const special = fc.constantFrom(NaN, Infinity, -Infinity, -0, 0, 2 ** -149, -(2 ** -130), 3e38);
@@ -86,15 +88,17 @@ describe.skipIf(nativeEngines().length === 0)('the native product (built, and ru
         fc.array(number, { minLength: length, maxLength: length }).map((values) => Float32Array.from(values));
       fc.assert(
         fc.property(
-          fc.record({ m: fc.nat(14), n: fc.nat(70), k: fc.nat(20), gap: fc.nat(3) }).chain(({ m, n, k, gap }) =>
-            fc.record({
-              sizes: fc.constant({ m, n, k, ldy: n + gap }),
-              x: array(m * k),
-              w: array(n * k),
-              bias: fc.option(array(n)),
-              relu: fc.boolean(),
-            }),
-          ),
+          fc
+            .record({ m: fc.nat(14), n: fc.nat(70), k: fc.nat(20), gap: fc.nat(3) })
+            .chain(({ m, n, k, gap }) =>
+              fc.record({
+                sizes: fc.constant({ m, n, k, ldy: n + gap }),
+                x: array(m * k),
+                w: array(n * k),
+                bias: fc.option(array(n)),
+                relu: fc.boolean(),
+              }),
+            ),
           ({ sizes, x, w, bias, relu }) => {
             const expected = linear({ x, w, bias, ...sizes }, fused);
             const actual = run(native, { x, w, bias }, sizes, Number(relu));
@@ -142,15 +146,18 @@ describe.skipIf(nativeEngines().length === 0)('the native product (built, and ru
       expect(bits(arena.read(y, m * n))).toEqual(whole);
     });
 
-    it.each(Object.entries(CONVOLUTIONS))('has convolutions that are the chain to the bit: %s', (_, partial) => {
-      const sizes = { ...PLAIN, ...partial };
-      for (const withBias of [true, false]) {
-        const given = convArrays(sizes, withBias);
-        const expected = conv(given, sizes, fused);
-        expect(bits(runConv(native, given, sizes))).toEqual(bits(expected));
-        expect(bits(runConv(native, given, sizes, 1))).toEqual(bits(rectified(expected)));
-      }
-    });
+    it.each(Object.entries(CONVOLUTIONS))(
+      'has convolutions that are the chain to the bit: %s',
+      (_, partial) => {
+        const sizes = { ...PLAIN, ...partial };
+        for (const withBias of [true, false]) {
+          const given = convArrays(sizes, withBias);
+          const expected = conv(given, sizes, fused);
+          expect(bits(runConv(native, given, sizes))).toEqual(bits(expected));
+          expect(bits(runConv(native, given, sizes, 1))).toEqual(bits(rectified(expected)));
+        }
+      },
+    );
 
     it('has convolutions that are the chain for any sizes', () => {
       fc.assert(
