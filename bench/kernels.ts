@@ -2,10 +2,10 @@
 // `node dist/bench/kernels.js`
 
 import { UNARY_KERNELS } from '../src/graph/kernels.js';
-import { bindKernels, kernelModule } from '../src/runtime/kernel-module.js';
+import { compileKernels, instantiateKernels } from '../src/runtime/webassembly.js';
 
 const memory = new WebAssembly.Memory({ initial: 1024, maximum: 1024, shared: true });
-const kernels = bindKernels(kernelModule(), memory);
+const kernels = instantiateKernels(compileKernels(), memory);
 
 const PRODUCTS = [
   [1, 1024, 1024],

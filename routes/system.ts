@@ -22,10 +22,16 @@ const serverAnswer = z.object({
   version: z.string(),
   node: z.string(),
   workers: z.int(),
+  engine: z
+    .string()
+    .describe(
+      'What multiplies matrices: native avx512, native avx2, native neon or webassembly. The bits are the same.',
+    ),
   madd_fused: z
     .boolean()
     .describe(
-      'Whether a[k] * b[k] + acc is rounded once here: then outputs are the same bits as on other such machines.',
+      'Whether WebAssembly rounds a[k] * b[k] + acc once here, as native engines always do: ' +
+        'then outputs are the same bits as on other such machines.',
     ),
   limits,
 });
@@ -39,10 +45,11 @@ const statusAnswer = z.object({ status: z.literal('ok') });
 export interface SystemOptions {
   readonly config: Config;
   readonly workers: number;
+  readonly engine: string;
   readonly maddFused: boolean;
 }
 
-export function systemRoutes(app: App, { config, workers, maddFused }: SystemOptions): void {
+export function systemRoutes(app: App, { config, workers, engine, maddFused }: SystemOptions): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -63,6 +70,7 @@ export function systemRoutes(app: App, { config, workers, maddFused }: SystemOpt
       version: VERSION,
       node: process.version,
       workers,
+      engine,
       madd_fused: maddFused,
       limits: {
         memory_bytes: config.memoryLimitBytes,

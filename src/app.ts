@@ -43,12 +43,14 @@ export interface AppOptions {
   readonly registry: Registry;
   readonly pool: Pick<Pool, 'size' | 'load'>;
   readonly memory: Pick<SharedMemory, 'bytesInUse' | 'limitBytes'>;
+  /** What multiplies matrices. */
+  readonly engine: string;
   readonly maddFused: boolean;
   readonly logger?: FastifyBaseLogger;
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { config, registry, pool, memory, maddFused } = options;
+  const { config, registry, pool, memory, engine, maddFused } = options;
   const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
   const app: FastifyInstance = Fastify({
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
@@ -88,7 +90,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await servePages(app);
   exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
-  systemRoutes(routes, { config, workers: pool.size, maddFused });
+  systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
   modelRoutes(routes, registry);
   moduleRoutes(routes, registry);
   parameterRoutes(routes, registry);

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { z } from 'zod';
 import { didYouMean } from './nearest.js';
+import { NATIVE_CHOICES } from './runtime/kernel-module.js';
 
 const PREFIX = 'WEIGHTROOM_';
 const KiB = 1024;
@@ -68,6 +69,11 @@ const SETTINGS = {
     z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     'info',
     `least severe log line written: ${LOG_LEVELS.join(', ')}`,
+  ],
+  native: [
+    z.enum(NATIVE_CHOICES, `must be one of ${NATIVE_CHOICES.join(', ')}`),
+    'auto',
+    `engine of matrix products: ${NATIVE_CHOICES.join(', ')}; auto: the fastest here, off: WebAssembly`,
   ],
   memoryLimitBytes: [bytes(MiB, 1024 * GiB), '2GiB', 'parameters, buffers and activations of all models'],
   bodyLimitBytes: [bytes(KiB, 512 * MiB), '32MiB', 'one request body'],

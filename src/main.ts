@@ -8,7 +8,7 @@ import { buildApp } from './app.js';
 import { ConfigError, describeSettings, printConfig, readConfig, type Config } from './config.js';
 import { Registry } from './models/registry.js';
 import { didYouMean } from './nearest.js';
-import { unplacedKernels } from './runtime/kernel-module.js';
+import { chooseKernels, engineName, kernelModule, unplacedKernels } from './runtime/kernel-module.js';
 import { SharedMemory } from './runtime/memory.js';
 import { Pool } from './runtime/pool.js';
 import { VERSION } from './version.js';
@@ -46,6 +46,8 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
 
 async function serve(config: Config): Promise<void> {
   const logger = pino({ level: config.logLevel });
+  const fault = chooseKernels(config.native);
+  if (fault) logger.warn(`${fault}: WebAssembly serves`);
   const memory = new SharedMemory({ limitBytes: config.memoryLimitBytes });
   const pool = new Pool({
     workers: config.workers,
@@ -55,7 +57,8 @@ async function serve(config: Config): Promise<void> {
   });
   const registry = new Registry({ pool, memory, limits: config });
   const maddFused = unplacedKernels().madd_is_fused() === 1;
-  const app = await buildApp({ config, registry, pool, memory, maddFused, logger });
+  const engine = engineName(kernelModule());
+  const app = await buildApp({ config, registry, pool, memory, engine, maddFused, logger });
   endOnSignal(logger, config, async () => {
     await app.close();
     await pool.close(config.closeTimeoutMs);
@@ -64,6 +67,7 @@ async function serve(config: Config): Promise<void> {
   const summary = [
     `${pool.size} workers`,
     `${memory.limitBytes} bytes of memory`,
+    `products by ${engine}`,
     maddFused
       ? 'fused madd'
       : 'madd rounds twice: outputs differ in their last bits from those of other machines',

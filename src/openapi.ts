@@ -12,6 +12,7 @@ export async function describeRoutes(): Promise<string> {
     registry: {} as Registry,
     pool: { size: 0, load: { queued: 0, running: 0 } },
     memory: { bytesInUse: 0, limitBytes: 0 },
+    engine: 'webassembly',
     maddFused: true,
   });
   try {

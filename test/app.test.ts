@@ -277,6 +277,7 @@ describe('around the API', () => {
       version: '0.1.0',
       node: process.version,
       workers: 2,
+      engine: expect.stringMatching(/^(native (avx512|avx2|neon)|webassembly)$/),
       madd_fused: true,
       limits: { body_bytes: 65536, models: 20000 },
     });

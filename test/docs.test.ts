@@ -27,7 +27,7 @@ function stepsOf(text: string): Step[] {
 }
 
 /** What differs each time, or with the machine. */
-const CHANGING = new Set(['epoch', 'time', 'request_id', 'version', 'node', 'workers']);
+const CHANGING = new Set(['epoch', 'time', 'request_id', 'version', 'node', 'workers', 'engine']);
 
 /** JSON without what differs; any other text as it is. */
 function steady(text: string): unknown {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
+import { engineName, kernelModule } from '#src/runtime/kernel-module.js';
 import { startEngine, type Engine, type EngineOptions } from './models/engine.js';
 
 export interface TestAnswer {
@@ -30,7 +31,12 @@ export interface TestServerOptions extends EngineOptions {
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const engine = await startEngine({ workers: 2, ...options });
   const config = readConfig({ ...options.env });
-  const app = await buildApp({ ...engine, config, maddFused: true });
+  const app = await buildApp({
+    ...engine,
+    config,
+    engine: engineName(kernelModule()),
+    maddFused: true,
+  });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {

@@ -1,77 +1,87 @@
-// Loads the compiled kernels and binds them to a memory. The module is compiled once and cloned to the workers.
+// The kernels of this process: WebAssembly, with the matrix product in C++ where that was built and is wanted.
+// Decided once, on the main thread, and cloned to the workers: sizes of scratch and the code that uses it belong together.
 
-import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 import type { Kernels } from '../graph/kernels.js';
+import { bindNative, ENGINES, nativeEngines, nativeFault, type Engine } from './native.js';
+import { compileKernels, instantiateKernels } from './webassembly.js';
 
-const FILE = new URL('../../kernels.wasm', import.meta.url);
-
-// The smallest module with a relaxed-SIMD instruction: f32x4.relaxed_madd of three zeros, dropped.
-const RELAXED_PROBE = Uint8Array.of(
-  0,
-  97,
-  115,
-  109,
-  1,
-  0,
-  0,
-  0,
-  1,
-  4,
-  1,
-  96,
-  0,
-  0,
-  3,
-  2,
-  1,
-  0,
-  10,
-  20,
-  1,
-  18,
-  0,
-  65,
-  0,
-  253,
-  17,
-  65,
-  0,
-  253,
-  17,
-  65,
-  0,
-  253,
-  17,
-  253,
-  133,
-  2,
-  26,
-  11,
-);
-
-let compiled: WebAssembly.Module | undefined;
-
-/** The compiled kernels. Node 20 has relaxed SIMD behind a flag, which works until the first compile. */
-export function kernelModule(): WebAssembly.Module {
-  if (!compiled) {
-    if (!WebAssembly.validate(RELAXED_PROBE)) setFlagsFromString('--experimental-wasm-relaxed-simd');
-    compiled = new WebAssembly.Module(readFileSync(FILE));
-  }
-  return compiled;
+/** What every thread binds: it can be sent to one. */
+export interface KernelModule {
+  readonly code: WebAssembly.Module;
+  readonly native: Engine | null;
 }
 
-export function bindKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  const abort = (): never => {
-    throw new Error('a kernel aborted');
-  };
-  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as Kernels;
+/** auto: the fastest engine that runs here; off: WebAssembly alone. */
+export const NATIVE_CHOICES = ['auto', 'off', ...ENGINES] as const;
+export type NativeChoice = (typeof NATIVE_CHOICES)[number];
+
+let chosen: KernelModule | undefined;
+
+/**
+ * Decides what `kernelModule` is, before its first use. Answers why WebAssembly serves where another engine was wanted.
+ */
+export function chooseKernels(choice: NativeChoice): string | undefined {
+  const code = compileKernels();
+  const engine = choice === 'auto' ? nativeEngines()[0] : nativeEngines().find((name) => name === choice);
+  const fault = engine ? difference(code, engine) : choice === 'off' ? undefined : nativeFault(choice);
+  chosen = { code, native: engine && !fault ? engine : null };
+  return fault;
+}
+
+export function kernelModule(): KernelModule {
+  if (!chosen) chooseKernels('auto');
+  return chosen!;
+}
+
+/** Which engine multiplies, in the words of `GET /v1`. */
+export function engineName({ native }: KernelModule): string {
+  return native ? `native ${native}` : 'webassembly';
+}
+
+/** The kernels on a memory. */
+export function bindKernels({ code, native }: KernelModule, memory: WebAssembly.Memory): Kernels {
+  const kernels = instantiateKernels(code, memory);
+  return native ? { ...kernels, ...bindNative(native, memory) } : kernels;
 }
 
 let unplaced: Kernels | undefined;
 
 /** The kernels on a memory of their own that holds nothing: for what they say of themselves (sizes, rounding). */
 export function unplacedKernels(): Kernels {
-  const empty = (): WebAssembly.Memory => new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
-  return (unplaced ??= bindKernels(kernelModule(), empty()));
+  return (unplaced ??= bindKernels(kernelModule(), smallMemory()));
+}
+
+function smallMemory(): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
+}
+
+/** Numbers enough for a tile, a remainder of each kind, and a rounding in every step of the chain. */
+const CHECK = { m: 13, n: 35, k: 21 };
+
+/** A small product by both engines: undefined where they agree to the bit. */
+function difference(code: WebAssembly.Module, engine: Engine): string | undefined {
+  const memory = smallMemory();
+  const webAssembly = instantiateKernels(code, memory);
+  // Where WebAssembly rounds twice its bits are its own.
+  if (!webAssembly.madd_is_fused()) return undefined;
+  const { m, n, k } = CHECK;
+  let next = webAssembly.heap_base();
+  const take = (count: number): Float32Array => {
+    const floats = new Float32Array(memory.buffer, next, count);
+    next += floats.byteLength;
+    return floats;
+  };
+  const [x, w, bias] = [take(m * k), take(n * k), take(n)];
+  for (const array of [x, w, bias]) array.forEach((_, i) => (array[i] = Math.sin(i + array.byteOffset)));
+  const [panels, y] = [take(Math.ceil(n / 16) * 16 * k), take(m * n)];
+  const [first, second] = [webAssembly, bindNative(engine, memory)].map((kernels) => {
+    y.fill(NaN);
+    kernels.pack(w.byteOffset, panels.byteOffset, n, k);
+    kernels.linear(x.byteOffset, panels.byteOffset, bias.byteOffset, y.byteOffset, m, n, n, k, 0);
+    return y.slice();
+  });
+  const wrong = first!.findIndex((value, i) => !Object.is(value, second![i]));
+  return wrong < 0
+    ? undefined
+    : `the native product (${engine}) differs from WebAssembly's: ${second![wrong]} is not ${first![wrong]}`;
 }

@@ -7,6 +7,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
+import type { KernelModule } from './kernel-module.js';
 
 export type PlanId = number;
 
@@ -75,6 +76,6 @@ export type FromWorker =
     };
 
 export interface WorkerData {
-  readonly kernels: WebAssembly.Module;
+  readonly kernels: KernelModule;
   readonly memories: readonly WebAssembly.Memory[];
 }

@@ -1,7 +1,7 @@
 // The compiled kernels in a memory of their own, with a guard after every array: its NaNs spoil the result of whoever
 // reads past an end, and `intact` tells whether someone wrote there.
 
-import { bindKernels, kernelModule } from '#src/runtime/kernel-module.js';
+import { compileKernels, instantiateKernels } from '#src/runtime/webassembly.js';
 import type { Kernels } from '#src/graph/kernels.js';
 
 export const AWKWARD = [0, 1, 3, 15, 16, 17, 64, 65] as const;
@@ -11,7 +11,7 @@ const GUARD_BITS = 0x7fc0_5eed; // a NaN like no other
 
 export class Arena {
   readonly memory = new WebAssembly.Memory({ initial: 256, maximum: 1024, shared: true });
-  readonly kernels: Kernels = bindKernels(kernelModule(), this.memory);
+  readonly kernels: Kernels = instantiateKernels(compileKernels(), this.memory);
   private next = 0;
   private guards: number[] = [];
 

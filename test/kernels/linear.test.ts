@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bindKernels, kernelModule } from '#src/runtime/kernel-module.js';
+import { compileKernels, instantiateKernels } from '#src/runtime/webassembly.js';
 import { linear } from '../oracles/linear.js';
 import { packedBytes } from '#src/graph/panels.js';
 import { fused, unfused } from '../oracles/madd.js';
@@ -157,7 +157,7 @@ describe('linear', () => {
   it('works in the last bytes below 4 GiB', () => {
     const pages = 65_536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const high = bindKernels(kernelModule(), memory);
+    const high = instantiateKernels(compileKernels(), memory);
     const [m, n, k] = [3, 17, 21];
     const [x, w, bias] = [noise(m * k, 1), noise(n * k, 2), noise(n, 3)];
     let end = pages * 65_536;

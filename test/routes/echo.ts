@@ -55,6 +55,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     registry,
     pool: { size: 2, load: { queued: 0, running: 1 } },
     memory: { bytesInUse: 4096, limitBytes: 8192 },
+    engine: 'webassembly',
     maddFused: true,
   });
   await app.listen({ port: 0, host: '127.0.0.1' });

@@ -1,0 +1,167 @@
+// How fast is y = x · wᵀ + bias beside onnxruntime and PyTorch, on one thread and on two? And beside the machine's own
+// limits: read bandwidth (one row, weights from memory) and the fused peak of registers alone.
+// Every side is a process of its own; they take turns, round after round, and only one works at a time.
+
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { median, report } from './measure.js';
+import type { ProductAnswer, ProductJob } from './peers/product-job.js';
+
+const SHAPES = [
+  [1, 1024, 1024],
+  [1, 4096, 4096],
+  [8, 1024, 1024],
+  [32, 1024, 1024],
+  [256, 1024, 1024],
+  [1024, 1024, 1024],
+  [64, 784, 256],
+] as const;
+/** Its weights are 64 MB: more than the caches hold. */
+const FROM_MEMORY = SHAPES[1];
+const ROUNDS = 5;
+const SECONDS = 0.15;
+/** Of the sum of k products of numbers below 1, in any order of summation. */
+const TOLERANCE = 1e-3;
+
+const OURS = 'weightroom';
+const WEBASSEMBLY = 'weightroom webassembly';
+
+class Side {
+  readonly name: string;
+  version = '';
+  private readonly child: ChildProcess;
+  private readonly lines: AsyncIterator<string>;
+
+  constructor(name: string, command: string, args: readonly string[]) {
+    this.name = name;
+    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async ask(job: ProductJob): Promise<ProductAnswer> {
+    this.child.stdin!.write(`${JSON.stringify(job)}\n`);
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error(`${this.name} ended`);
+    const answer = JSON.parse(value) as ProductAnswer;
+    this.version = answer.version;
+    return answer;
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.stdin!.end();
+    await ended;
+  }
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(`./peers/${name}`, import.meta.url));
+}
+
+/** onnxruntime-node is the benchmark's own: installed beside it, without the CUDA libraries. */
+function installOnnxruntime(): boolean {
+  if (existsSync('bench/node_modules/onnxruntime-node')) return true;
+  const { status } = spawnSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' },
+  });
+  return status === 0;
+}
+
+/** PYTHON, or python3, where it has PyTorch. */
+function pythonWithTorch(): string | undefined {
+  const python = process.env.PYTHON ?? 'python3';
+  return spawnSync(python, ['-c', 'import torch, numpy']).status === 0 ? python : undefined;
+}
+
+interface Limits {
+  readonly read: number;
+  readonly fused128: number;
+  readonly fused256: number;
+  readonly fused512: number;
+}
+
+/** Measures the machine's limits; undefined where there is no compiler. */
+function limitsProgram(folder: string): (() => Limits) | undefined {
+  const program = join(folder, 'peak');
+  const args = ['-O3', '-std=c++17', '-ffp-contract=fast', 'bench/peak/peak.cc', '-o', program];
+  if (spawnSync('c++', args, { stdio: 'inherit' }).status !== 0) return undefined;
+  return () => JSON.parse(spawnSync(program, [`${SECONDS / 2}`], { encoding: 'utf8' }).stdout) as Limits;
+}
+
+function agree(first: ProductAnswer, second: ProductAnswer, what: string): void {
+  const wrong = first.sample.some((value, i) => !(Math.abs(value - second.sample[i]!) < TOLERANCE));
+  if (wrong) throw new Error(`${what} computes ${String(second.sample)} instead of ${String(first.sample)}`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'weightroom-peak-'));
+const limitsOf = limitsProgram(folder);
+const sides = [
+  new Side(OURS, process.execPath, [script('product-ours.js'), 'auto']),
+  new Side(WEBASSEMBLY, process.execPath, [script('product-ours.js'), 'off']),
+];
+if (installOnnxruntime()) {
+  sides.push(new Side('onnxruntime', process.execPath, [script('product-onnxruntime.js')]));
+}
+const python = pythonWithTorch();
+if (python) sides.push(new Side('PyTorch', python, ['bench/peers/product-torch.py']));
+const peers = sides.slice(2);
+
+const results: Record<string, number> = {};
+const limits: Limits[] = [];
+const fromMemory: number[] = [];
+const webAssemblyRates: number[] = [];
+for (const threads of [1, 2]) {
+  for (const shape of SHAPES) {
+    const [m, k, n] = shape;
+    const taken = new Map(sides.map(({ name }) => [name, [] as number[]]));
+    for (let round = 0; round < ROUNDS; round++) {
+      const limit = limitsOf?.();
+      if (limit) limits.push(limit);
+      let first: ProductAnswer | undefined;
+      for (const side of sides) {
+        const answer = await side.ask({ m, k, n, threads, seconds: SECONDS });
+        first ??= answer;
+        agree(first, answer, `${side.name} (${m}, ${k}, ${n})`);
+        taken.get(side.name)!.push(answer.seconds);
+        if (threads === 1 && limit) {
+          if (side.name === OURS && shape === FROM_MEMORY)
+            fromMemory.push((4 * n * k) / answer.seconds / 1e9 / limit.read);
+          if (side.name === WEBASSEMBLY && m >= 32)
+            webAssemblyRates.push((2 * m * k * n) / answer.seconds / 1e9 / limit.fused128);
+        }
+      }
+    }
+    const label = `(${m}, ${k}, ${n}), ${threads} thread${threads > 1 ? 's' : ''}`;
+    for (const { name } of sides) {
+      results[`${label}, ${name}, GF/s`] = (2 * m * k * n) / median(taken.get(name)!) / 1e9;
+    }
+    if (peers.length > 0) {
+      const ratios = taken
+        .get(OURS)!
+        .map((ours, round) => Math.min(...peers.map(({ name }) => taken.get(name)![round]!)) / ours);
+      results[`${label}, ratio to the better peer`] = median(ratios);
+    }
+  }
+}
+for (const name of ['read', 'fused128', 'fused256', 'fused512'] as const) {
+  if (limits.length > 0)
+    results[`limit: ${name}, ${name === 'read' ? 'GB/s' : 'GF/s'}`] = median(
+      limits.map((each) => each[name]),
+    );
+}
+if (fromMemory.length > 0) {
+  results['one row from memory, of the read bandwidth'] = median(fromMemory);
+  results['webassembly, of the 128-bit fused peak'] = median(webAssemblyRates);
+}
+for (const side of sides) {
+  console.log(`${side.name}: ${side.version}`);
+  await side.end();
+}
+rmSync(folder, { recursive: true });
+report('gemm', results);

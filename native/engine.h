@@ -1,0 +1,59 @@
+// What an instruction set brings: the functions of src/graph/kernels.ts that exist in C++ too, on plain pointers.
+// Every engine gives the same bits: an output is one chain acc = fma(a[k], b[k], acc), k = 0, 1, 2, ...
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weightroom {
+
+using Index = std::ptrdiff_t;
+
+/** Columns of a panel: panels[ceil(n / 16)][k][16], zeros where w has no row. The same for every engine. */
+constexpr Index kPanel = 16;
+
+/** The sizes of a cross-correlation; (top, left): zeros above and beside the image, the others follow from out. */
+struct ConvShape {
+  Index channels, h, w;  // of the image
+  Index outH, outW;
+  Index kernelH, kernelW;
+  Index strideH, strideW;
+  Index top, left;
+  Index dilationH, dilationW;
+  Index groups;
+};
+
+struct LinearCall {
+  const float* x;       // [m, k]
+  const float* panels;  // of w[n, k]
+  const float* bias;    // [n], or null
+  float* y;             // m rows of n, ldy elements from one to the next
+  Index m, ldy, n, k;
+  bool relu;
+};
+
+struct ConvCall {
+  const float* x;       // [batch, channels, h, w]
+  const float* weight;  // [outputs, channels / groups, kernelH, kernelW]
+  const float* bias;    // [outputs], or null
+  float* y;             // [batch, outputs, outH, outW]
+  Index batch, outputs;
+  ConvShape shape;
+  void* scratch;  // convScratch(shape) bytes, at a multiple of 4
+  bool relu;
+};
+
+struct Engine {
+  const char* name;
+  bool (*runsHere)();
+  void (*pack)(const float* w, float* panels, Index n, Index k);
+  void (*linear)(const LinearCall&);
+  void (*conv)(const ConvCall&);
+  std::size_t (*convScratch)(const ConvShape&);
+};
+
+/** The engines that this file was built with, the fastest first, and an empty one at the end. */
+extern const Engine* const kEngines[];
+
+}  // namespace weightroom

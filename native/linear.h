@@ -1,0 +1,128 @@
+// y[m, n] = act(x[m, k] · panels + bias): blocks over k, rows and panels around the tile.
+// A block over k leaves its sums in y and the next goes on from there: the same chain as without blocks.
+
+#pragma once
+
+#include "tile.h"
+
+namespace weightroom {
+
+/** One tile: `panels` and `y` are those of its first column, `from` too, where its chains start: bias or y. */
+struct LinearTileCall {
+  const float* left;
+  const float* panels;
+  Index panelStride;  // from one panel to the next
+  Index depth;
+  const float* from;  // null: zeros
+  Index fromRow;
+  float* y;
+  Index yRow;
+  Index columns;
+  bool relu;
+};
+
+/** The elements that a row of `columns` has from `first` on, at most a vector. */
+template <class Lanes>
+WEIGHTROOM_INLINE int lanesFrom(Index first, Index columns) {
+  const Index count = columns - first;
+  return static_cast<int>(count < 0 ? 0 : count < Lanes::width ? count : Lanes::width);
+}
+
+template <class Lanes, int rows, int panels>
+struct LinearTile {
+  static constexpr int perPanel = kPanel / Lanes::width;
+  static constexpr int vectors = panels * perPanel;
+
+  __attribute__((noinline)) static void run(const LinearTileCall& call) {
+    Tile<Lanes, rows, vectors> tile;
+    const bool whole = call.columns >= panels * kPanel;
+    if (!call.from) {
+      start(tile, [](int, int) { return Lanes::splat(0); });
+    } else if (whole) {
+      start(tile, [&](int r, Index c) { return Lanes::load(call.from + r * call.fromRow + c); });
+    } else {
+      start(tile, [&](int r, Index c) {
+        return Lanes::loadSome(call.from + r * call.fromRow + c, lanesFrom<Lanes>(c, call.columns));
+      });
+    }
+    const float* const right = call.panels;
+    const Index stride = call.panelStride;
+    multiply<Lanes, rows, vectors>(tile, call.left, call.depth, [=](Index k, int v) {
+      return right + v / perPanel * stride + k * kPanel + v % perPanel * Lanes::width;
+    });
+    if (call.relu) rectify<Lanes, rows, vectors>(tile);
+    WEIGHTROOM_UNROLL
+    for (int r = 0; r < rows; r++) {
+      WEIGHTROOM_UNROLL
+      for (int v = 0; v < vectors; v++) {
+        const Index c = v * Lanes::width;
+        float* const to = call.y + r * call.yRow + c;
+        if (whole) Lanes::store(to, tile[r][v]);
+        else Lanes::storeSome(to, tile[r][v], lanesFrom<Lanes>(c, call.columns));
+      }
+    }
+  }
+
+ private:
+  template <class From>
+  WEIGHTROOM_INLINE static void start(Tile<Lanes, rows, vectors>& tile, From from) {
+    WEIGHTROOM_UNROLL
+    for (int r = 0; r < rows; r++) {
+      WEIGHTROOM_UNROLL
+      for (int v = 0; v < vectors; v++) tile[r][v] = from(r, v * Lanes::width);
+    }
+  }
+};
+
+/**
+ * From the second-level cache, eight chains of one row read 185 GB/s and two 135; from memory two streams read 63 and
+ * eight 51 (AVX-512).
+ */
+constexpr Index kNearBytes = 768 << 10;
+
+/** So many tiles of rows meet a panel while it is in the first-level cache; their copies stand on the stack. */
+constexpr Index kBlockTiles = 10;
+
+template <class Lanes>
+void linear(const LinearCall& call) {
+  if (call.m == 0 || call.n == 0) return;
+  const auto [x, panels, bias, y, m, ldy, n, k, relu] = call;
+  const Tiling tiling(m, Lanes::tileRows);
+  // One row and more weights than the second-level cache holds: two panels at a time are read as fast as memory is.
+  const bool streams = m == 1 && n * k * static_cast<Index>(sizeof(float)) > kNearBytes;
+  const Index widest = streams ? Lanes::panelsOfFar : widthFor<Lanes>(tiling.rows(0));
+  // One row is read where it is, from its first element to its last.
+  const Index most = m == 1 ? k : kDepth;
+  alignas(64) float left[Lanes::tileRows * kBlockTiles * kLeftRow];
+  Index k0 = 0;
+  do {
+    const Index depth = k - k0 < most ? k - k0 : most;
+    const bool last = k0 + depth == k;
+    for (Index t0 = 0; t0 < tiling.count(); t0 += kBlockTiles) {
+      const Index t1 = t0 + kBlockTiles < tiling.count() ? t0 + kBlockTiles : tiling.count();
+      const Index i0 = tiling.begin(t0);
+      if (m > 1) gatherRows(x + i0 * k + k0, k, tiling.begin(t1) - i0, depth, left);
+      for (Index j = 0, width; j < n; j += width * kPanel) {
+        width = widthWithin<Lanes>(widest, (n - j + kPanel - 1) / kPanel);
+        for (Index t = t0; t < t1; t++) {
+          const Index i = tiling.begin(t);
+          LinearTileCall tile;
+          tile.left = m > 1 ? left + (i - i0) * kLeftRow : x;
+          tile.panels = panels + j * k + k0 * kPanel;
+          tile.panelStride = k * kPanel;
+          tile.depth = depth;
+          tile.y = y + i * ldy + j;
+          tile.yRow = ldy;
+          tile.from = k0 > 0 ? tile.y : bias ? bias + j : nullptr;
+          tile.fromRow = k0 > 0 ? ldy : 0;
+          tile.columns = n - j;
+          tile.relu = relu && last;
+          runTile<Lanes, LinearTile>(tiling.rows(t), width, tile);
+        }
+      }
+    }
+    k0 += depth;
+  } while (k0 < k);
+}
+
+}  // namespace weightroom
