@@ -15,10 +15,15 @@ import { Group, type Scheduler } from './scheduler.js';
 import type { ModelState } from './state.js';
 import type { Terms } from './terms.js';
 
-/* A type, as answers are records of anything. */
-export type Identity = { readonly name: string; readonly epoch: string; readonly revision: number };
+export interface Identity extends Record<string, unknown> {
+  readonly name: string;
+  readonly epoch: string;
+  readonly revision: number;
+}
 
-export type Outputs = Identity & { readonly outputs: TensorValue };
+export interface Outputs extends Identity {
+  readonly outputs: TensorValue;
+}
 
 /** A model as its forwards see it. */
 export interface Runnable extends ModelState {
@@ -109,7 +114,7 @@ export class Forwards {
       if (batch.length > 1 && APART.some((kind) => error instanceof kind)) await this.runApart(batch);
       else for (const caller of batch) caller.fail(error);
     } finally {
-      for (let i = 0; i < batch.length; i++) lock.unshare();
+      for (const _ of batch) lock.unshare();
     }
   }
 

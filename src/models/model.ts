@@ -80,6 +80,11 @@ export class Model implements ModelState {
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
   }
 
+  /** What it takes of memory, its log aside: parameters, buffers and their panels. */
+  get bytes(): number {
+    return read.summary(this).bytes + this.panels.bytes;
+  }
+
   summary(): Body {
     return { ...this.identity(), seed: this.seed, architecture: this.architecture, ...read.summary(this) };
   }

@@ -237,7 +237,7 @@ describe('the scheduler', () => {
             for (const batch of running) batch.done();
             await settle();
           }
-          for (const [i, ids] of expected.entries()) {
+          for (const ids of expected) {
             const ofGroup = batches.filter((batch) => ids.includes(batch.ids[0]!));
             expect(ofGroup.flatMap((batch) => batch.ids)).toEqual(ids);
             for (const batch of ofGroup) expect(batch.rows <= 8 || batch.ids.length === 1).toBe(true);

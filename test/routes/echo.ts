@@ -7,6 +7,7 @@ import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
 import { ApiError } from '#src/errors.js';
 import type { Registry } from '#src/models/registry.js';
+import { Scheduler } from '#src/models/scheduler.js';
 import type { Terms } from '#src/models/terms.js';
 
 export interface Call {
@@ -47,6 +48,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
   const model = new Proxy({}, { get: (_target, method) => echo(String(method)) });
   const registry = {
     size: 1,
+    scheduler: new Scheduler({ room: 1, maxDelayUs: 0, maxBatchRows: 1, queue: { perModel: 1, total: 1 } }),
     build: echo('build'),
     list: echo('list'),
     delete: echo('delete'),
