@@ -85,7 +85,11 @@ const SETTINGS = {
   maxQueue: [integer(1, 1_000_000), '1024', 'requests that wait for one model; more are answered 503'],
   maxQueueTotal: [integer(1, 1_000_000), '8192', 'requests that wait for all models; more are answered 503'],
   maxBatchRows: [integer(1, 1_000_000), '256', 'rows of the batch that waiting forwards make together'],
-  maxDelayUs: [integer(0, 1_000_000), '0', 'microseconds that a forward waits for others to make a batch with'],
+  maxDelayUs: [
+    integer(0, 1_000_000),
+    '0',
+    'microseconds that a forward waits for others to make a batch with',
+  ],
   requestTimeoutMs: [milliseconds(1), '30000', 'time for a request to arrive whole'],
   workerTimeoutMs: [milliseconds(1), '30000', 'time after which a silent worker is replaced'],
   closeTimeoutMs: [milliseconds(1), '10000', 'time to finish after SIGTERM'],
