@@ -68,11 +68,10 @@ export class Plans {
   /** How a module is run on an input. Throws ShapeError or SizeError. */
   find(module: Module, path: string, input: PlannedInput): Recipe {
     const { shape, dtype, integral } = input;
-    const kind = `${path}|${dtype ?? ''}|`;
-    const anyRows = `${kind}*,${shape.slice(1).join(',')}`;
-    const exact = `${kind}${shape.join(',')}`;
     const rows = shape[0] ?? 0;
-    const known = (rows > 0 ? this.recipes.get(anyRows) : undefined) ?? this.recipes.get(exact);
+    const anyRows = keyOf(path, input, '*');
+    const known =
+      (rows > 0 ? this.recipes.get(anyRows) : undefined) ?? this.recipes.get(keyOf(path, input, rows));
     if (known) {
       // The module refused float32 when an int64 plan was made for want of a dtype, and says so again.
       if (!dtype && !integral && known.graph.input.dtype !== 'float32') trace(module, input);
@@ -83,7 +82,15 @@ export class Plans {
     const rowwise = plan.rowwise && rows > 0;
     const { cost, arenaBytes } = plan;
     const plans = new Map<number, KnownPlan>();
-    const recipe = { key: rowwise ? anyRows : exact, graph, rows, rowwise, cost, arenaBytes, plans };
+    const recipe = {
+      key: rowwise ? anyRows : keyOf(path, input, rows),
+      graph,
+      rows,
+      rowwise,
+      cost,
+      arenaBytes,
+      plans,
+    };
     this.keep(recipe, rows, plan);
     return recipe;
   }
@@ -124,6 +131,16 @@ export class Plans {
     recipe.plans.delete(rows);
     if (recipe.plans.size === 0 && this.recipes.get(recipe.key) === recipe) this.recipes.delete(recipe.key);
   }
+}
+
+function keyOf(
+  path: string,
+  { shape, dtype = '' }: { shape: Shape; dtype: DType | '' | undefined },
+  rows: number | '*',
+): string {
+  let key = `${path}|${dtype}|${shape.length > 0 ? rows : ''}`;
+  for (let i = 1; i < shape.length; i++) key += `,${shape[i]!}`;
+  return key;
 }
 
 function trace(module: Module, input: PlannedInput): Graph {

@@ -22,11 +22,19 @@ export interface GroupOptions<M extends Member> {
   readonly left: (member: M) => void;
 }
 
+/**
+ * Rows from which on a product is computed about as fast as it can be: what waits is split over workers into batches of
+ * no fewer (bench/gemm).
+ */
+const LEAST_ROWS = 32;
+
 /** Members in the order in which they go. */
 export class Group<M extends Member = Member> {
   readonly here: boolean;
   readonly options: GroupOptions<M>;
   private readonly members: M[] = [];
+  /** Of its members, those who gave up and were not passed by yet among them. */
+  private rows = 0;
 
   constructor(options: GroupOptions<M>) {
     this.here = options.here;
@@ -34,9 +42,11 @@ export class Group<M extends Member = Member> {
   }
 
   add(member: M): void {
+    this.rows += member.rows;
     let at = this.members.length;
     while (at > 0 && this.members[at - 1]!.task.rank > member.task.rank) at--;
-    this.members.splice(at, 0, member);
+    if (at === this.members.length) this.members.push(member);
+    else this.members.splice(at, 0, member);
   }
 
   /** Who goes first; undefined where nobody waits. */
@@ -44,6 +54,7 @@ export class Group<M extends Member = Member> {
     for (let first = this.members[0]; first; first = this.members[0]) {
       if (first.task.check()) return first;
       this.members.shift();
+      this.rows -= first.rows;
       this.options.left(first);
     }
     return undefined;
@@ -51,20 +62,20 @@ export class Group<M extends Member = Member> {
 
   /** Whether nobody more fits into its next batch. */
   full(): boolean {
-    if (this.options.alone) return true;
-    let rows = 0;
-    for (const member of this.members) if ((rows += member.rows) >= this.options.maxRows) return true;
-    return false;
+    return this.options.alone || this.rows >= this.options.maxRows;
   }
 
-  take(): M[] {
-    const { maxRows, alone, left } = this.options;
+  /** The next batch: about a `share`-th of who waits, where that is not too little to be worth its while. */
+  take(share = 1): M[] {
+    const { alone, left } = this.options;
+    const maxRows = Math.min(this.options.maxRows, Math.max(LEAST_ROWS, Math.ceil(this.rows / share)));
     const batch: M[] = [];
     let rows = 0;
     let passed = 0;
     for (const member of this.members) {
       if (batch.length > 0 && (alone || rows + member.rows > maxRows)) break;
       passed++;
+      this.rows -= member.rows;
       if (member.task.start()) {
         batch.push(member);
         rows += member.rows;
@@ -72,7 +83,8 @@ export class Group<M extends Member = Member> {
         left(member);
       }
     }
-    this.members.splice(0, passed);
+    if (passed === this.members.length) this.members.length = 0;
+    else this.members.splice(0, passed);
     return batch;
   }
 }
@@ -135,15 +147,15 @@ export class Scheduler {
       const next = this.next();
       if (!next) return;
       this.running++;
-      void Promise.resolve(this.run(next)).then(() => {
+      void Promise.resolve(this.run(next, this.options.room - this.running + 1)).then(() => {
         this.running--;
         this.fill();
       });
     }
   }
 
-  private run(group: Group): void | Promise<void> {
-    const batch = group.take();
+  private run(group: Group, share = 1): void | Promise<void> {
+    const batch = group.take(share);
     if (batch.length === 0) return;
     const { waitSeconds, batchRows, batchForwards, batchSeconds } = this.queue.tallies;
     const start = performance.now();

@@ -23,7 +23,7 @@ function stage(options: Partial<SchedulerOptions> = {}) {
     room: 1,
     maxDelayUs: 0,
     maxBatchRows: 8,
-    queue: { perModel: 100, total: 100 },
+    queue: { perModel: 1000, total: 1000 },
     ...options,
   });
   const line = new Line('net');
@@ -90,6 +90,18 @@ describe('the scheduler', () => {
     for (const rows of [3, 3, 3, 20, 8, 1]) add(net, {}, rows);
     await turn();
     expect(ran()).toEqual([[0, 1], [2], [3], [4], [5]]);
+  });
+
+  it('shares what waits out among the room there is, in batches of 32 rows and more', async () => {
+    const { group, add, batches } = stage({ room: 4, maxBatchRows: 256 });
+    const net = group();
+    for (let i = 0; i < 100; i++) add(net);
+    await turn();
+    expect(batches.map(({ rows }) => rows)).toEqual([32, 32, 32, 4]);
+    for (const batch of batches) batch.done();
+    for (let i = 0; i < 400; i++) add(net, {}, i % 2 === 0 ? 1 : 2);
+    await turn();
+    expect(batches.slice(4).map(({ rows }) => rows)).toEqual([150, 150, 150, 150]);
   });
 
   it('never puts members of two groups into one batch, nor two of a group whose members go alone', async () => {
