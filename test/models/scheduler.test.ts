@@ -99,6 +99,7 @@ describe('the scheduler', () => {
     await turn();
     expect(batches.map(({ rows }) => rows)).toEqual([32, 32, 32, 4]);
     for (const batch of batches) batch.done();
+    await turn();
     for (let i = 0; i < 400; i++) add(net, {}, i % 2 === 0 ? 1 : 2);
     await turn();
     expect(batches.slice(4).map(({ rows }) => rows)).toEqual([150, 150, 150, 150]);
