@@ -3,12 +3,16 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
+import { HeldTensor } from '../src/runtime/held-tensor.js';
 import { answer, forwardAnswer, problems, success } from './answers.js';
 import { layoutQuery, modelParams, path, tensor } from './inputs.js';
+import { priority, termsHeaders, termsOf, timeout } from './terms.js';
 
 const forwardBody = strict({
   inputs: tensor,
   module: path.default('').describe('The module to run alone; "" is the whole network.'),
+  timeout: timeout.optional(),
+  priority: priority.optional(),
   mode: z.literal('eval', 'must be "eval"').default('eval').describe('As after net.eval().'),
 }).meta(examples({ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }));
 
@@ -21,6 +25,7 @@ export function forwardRoutes(app: App, models: Registry): void {
         summary: 'Run a model',
         tags: ['running'],
         params: modelParams,
+        headers: termsHeaders,
         querystring: layoutQuery,
         body: forwardBody,
         response: {
@@ -34,14 +39,22 @@ export function forwardRoutes(app: App, models: Registry): void {
             'VALUE_INVALID',
             'SHAPE_MISMATCH',
             'NOT_CALLABLE',
+            'CLIENT_GONE',
             'WORKER_LOST',
+            'OVERLOADED',
+            'DEADLINE_EXCEEDED',
           ),
         },
       },
     },
     async (request, reply) => {
-      const body = await models.get(request.params.model).forward(request.body);
-      return answer(reply, body, request.query.layout);
+      const terms = termsOf(request, reply, request.body);
+      const body = await models.get(request.params.model).forward(request.body, terms);
+      try {
+        return answer(reply, body, request.query.layout);
+      } finally {
+        if (body.outputs instanceof HeldTensor) body.outputs.release();
+      }
     },
   );
 }

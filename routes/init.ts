@@ -6,6 +6,7 @@ import { initSchema } from '../src/nn/init/spec.js';
 import { documented, examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path, seed } from './inputs.js';
+import { termsHeaders, termsOf } from './terms.js';
 
 const rule = strict({
   types: z.array(z.string()).optional().describe('Layer types it is for; all where absent.'),
@@ -40,6 +41,7 @@ export function initRoutes(app: App, models: Registry): void {
         summary: 'Initialise parameters: net.apply(fn)',
         description: 'Walks the subtree as apply does, children first; for each module the rules in order.',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: modelParams,
         body: initBody,
         response: {
@@ -50,10 +52,13 @@ export function initRoutes(app: App, models: Registry): void {
             'QUOTA_EXCEEDED',
             'INVALID_REQUEST',
             'INIT_INVALID',
+            'OVERLOADED',
+            'DEADLINE_EXCEEDED',
           ),
         },
       },
     },
-    async (request, reply) => answer(reply, await models.get(request.params.model).init(request.body)),
+    async (request, reply) =>
+      answer(reply, await models.get(request.params.model).init(request.body, termsOf(request, reply))),
   );
 }

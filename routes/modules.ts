@@ -5,6 +5,7 @@ import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, moduleAnswer, moduleList, problems, success } from './answers.js';
 import { architecture, isRecord, modelParams, path, pathParams } from './inputs.js';
+import { termsHeaders, termsOf } from './terms.js';
 
 const listQuery = strict({ prefix: path.default('').describe('Only the subtree at this path.') });
 
@@ -66,6 +67,7 @@ export function moduleRoutes(app: App, models: Registry): void {
         operationId: 'putModule',
         summary: 'Put a module in place: add or replace a subtree',
         tags: ['modules'],
+        headers: termsHeaders,
         params: pathParams,
         body: putBody,
         response: {
@@ -77,13 +79,18 @@ export function moduleRoutes(app: App, models: Registry): void {
             'INVALID_REQUEST',
             'ARCHITECTURE_INVALID',
             'MODULE_INVALID',
+            'OVERLOADED',
+            'DEADLINE_EXCEEDED',
           ),
         },
       },
     },
     async (request, reply) => {
       const model = models.get(request.params.model);
-      return answer(reply, await model.putModule(request.params.path, request.body.architecture));
+      return answer(
+        reply,
+        await model.putModule(request.params.path, request.body.architecture, termsOf(request, reply)),
+      );
     },
   );
 
@@ -94,16 +101,23 @@ export function moduleRoutes(app: App, models: Registry): void {
         operationId: 'removeModule',
         summary: 'Remove a module',
         tags: ['modules'],
+        headers: termsHeaders,
         params: pathParams,
         response: {
           200: success('It is done; the parameters drawn for it.', changedAnswer),
-          ...problems('MODEL_NOT_FOUND', 'MODULE_NOT_FOUND', 'MODULE_INVALID'),
+          ...problems(
+            'MODEL_NOT_FOUND',
+            'MODULE_NOT_FOUND',
+            'MODULE_INVALID',
+            'OVERLOADED',
+            'DEADLINE_EXCEEDED',
+          ),
         },
       },
     },
     async (request, reply) => {
       const model = models.get(request.params.model);
-      return answer(reply, await model.removeModule(request.params.path));
+      return answer(reply, await model.removeModule(request.params.path, termsOf(request, reply)));
     },
   );
 }

@@ -6,6 +6,7 @@ import { documented, examples, flag, strict, type App } from '../src/plugins/sch
 import { number } from '../src/tensor/number-schema.js';
 import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
 import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
+import { termsHeaders, termsOf } from './terms.js';
 
 const index = z
   .string('must be a string, e.g. "0,0"')
@@ -99,6 +100,8 @@ const patchProblems = problems(
   'PARAMETER_SHAPE',
   'TENSOR_INVALID',
   'VALUE_INVALID',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
 );
 
 export function parameterRoutes(app: App, models: Registry): void {
@@ -127,6 +130,7 @@ export function parameterRoutes(app: App, models: Registry): void {
         operationId: 'patchParameters',
         summary: 'Patch many parameters: all or nothing, one revision',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: modelParams,
         body: patchBody,
         response: { 200: success('It is done; what changed.', changedAnswer), ...patchProblems },
@@ -134,7 +138,7 @@ export function parameterRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const edits = new Map(Object.entries(request.body.parameters));
-      return answer(reply, await models.get(request.params.model).patch(edits));
+      return answer(reply, await models.get(request.params.model).patch(edits, termsOf(request, reply)));
     },
   );
 
@@ -176,6 +180,7 @@ export function parameterRoutes(app: App, models: Registry): void {
         operationId: 'setParameter',
         summary: 'Set a parameter, or a slice of it, as tensor[index] = value does',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: pathParams,
         querystring: putQuery,
         body: putBody,
@@ -184,7 +189,12 @@ export function parameterRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { model, path } = request.params;
-      return answer(reply, await models.get(model).setParameter(path, { ...request.body, ...request.query }));
+      return answer(
+        reply,
+        await models
+          .get(model)
+          .setParameter(path, { ...request.body, ...request.query }, termsOf(request, reply)),
+      );
     },
   );
 
@@ -195,6 +205,7 @@ export function parameterRoutes(app: App, models: Registry): void {
         operationId: 'patchParameter',
         summary: 'Patch a parameter',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: pathParams,
         body: edit,
         response: { 200: success('It is done; what changed.', changedAnswer), ...patchProblems },
@@ -202,7 +213,10 @@ export function parameterRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { model, path } = request.params;
-      return answer(reply, await models.get(model).patchParameter(path, request.body));
+      return answer(
+        reply,
+        await models.get(model).patchParameter(path, request.body, termsOf(request, reply)),
+      );
     },
   );
 }

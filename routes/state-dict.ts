@@ -5,6 +5,7 @@ import type { Registry } from '../src/models/registry.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { answer, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
 import { isRecord, layout, modelParams, path } from './inputs.js';
+import { termsHeaders, termsOf } from './terms.js';
 
 const module = path.default('').describe('The subtree at this path; names are relative to it.');
 
@@ -57,6 +58,7 @@ export function stateDictRoutes(app: App, models: Registry): void {
         operationId: 'loadStateDict',
         summary: 'Load values: load_state_dict()',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: modelParams,
         querystring: loadQuery,
         body: loadBody,
@@ -70,13 +72,21 @@ export function stateDictRoutes(app: App, models: Registry): void {
             'STATE_DICT_MISMATCH',
             'TIED_VALUES_DIFFER',
             'TENSOR_INVALID',
+            'OVERLOADED',
+            'DEADLINE_EXCEEDED',
           ),
         },
       },
     },
     async (request, reply) => {
       const model = models.get(request.params.model);
-      return answer(reply, await model.loadStateDict({ ...request.query, state: request.body.state_dict }));
+      return answer(
+        reply,
+        await model.loadStateDict(
+          { ...request.query, state: request.body.state_dict },
+          termsOf(request, reply),
+        ),
+      );
     },
   );
 }

@@ -5,6 +5,7 @@ import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path } from './inputs.js';
+import { termsHeaders, termsOf } from './terms.js';
 
 const paths = z.array(path, 'must be a list of paths');
 
@@ -18,7 +19,15 @@ const untieBody = strict({ paths: paths.min(1, 'must not be empty') }).meta(
 
 const responses = {
   200: success('It is done; what changed.', changedAnswer),
-  ...problems('MODEL_NOT_FOUND', 'PARAMETER_NOT_FOUND', 'QUOTA_EXCEEDED', 'INVALID_REQUEST', 'TIE_INVALID'),
+  ...problems(
+    'MODEL_NOT_FOUND',
+    'PARAMETER_NOT_FOUND',
+    'QUOTA_EXCEEDED',
+    'INVALID_REQUEST',
+    'TIE_INVALID',
+    'OVERLOADED',
+    'DEADLINE_EXCEEDED',
+  ),
 };
 
 export function tieRoutes(app: App, models: Registry): void {
@@ -29,12 +38,14 @@ export function tieRoutes(app: App, models: Registry): void {
         operationId: 'tieParameters',
         summary: "Tie parameters to the first one's storage",
         tags: ['parameters'],
+        headers: termsHeaders,
         params: modelParams,
         body: tieBody,
         response: responses,
       },
     },
-    async (request, reply) => answer(reply, await models.get(request.params.model).tie(request.body.paths)),
+    async (request, reply) =>
+      answer(reply, await models.get(request.params.model).tie(request.body.paths, termsOf(request, reply))),
   );
 
   app.delete(
@@ -44,11 +55,16 @@ export function tieRoutes(app: App, models: Registry): void {
         operationId: 'untieParameters',
         summary: 'Give each parameter its own copy again',
         tags: ['parameters'],
+        headers: termsHeaders,
         params: modelParams,
         body: untieBody,
         response: responses,
       },
     },
-    async (request, reply) => answer(reply, await models.get(request.params.model).untie(request.body.paths)),
+    async (request, reply) =>
+      answer(
+        reply,
+        await models.get(request.params.model).untie(request.body.paths, termsOf(request, reply)),
+      ),
   );
 }

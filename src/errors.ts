@@ -42,6 +42,7 @@ export const ERRORS = {
   REVISION_UNKNOWN: [422, 'revision %s is in the future: the model is at %s'],
   UPGRADE_REQUIRED: [426, 'there is a WebSocket at %s, and nothing else'],
   HEADERS_TOO_LARGE: [431, 'the header fields are too large'],
+  CLIENT_GONE: [499, 'the client hung up before its request was run'],
   INTERNAL: [500, 'something went wrong in the server; its log has this request id'],
   WORKER_LOST: [
     500,
@@ -49,6 +50,7 @@ export const ERRORS = {
   ],
   OVERLOADED: [503, 'the server is overloaded; send the request again later'],
   SHUTTING_DOWN: [503, 'the server is shutting down'],
+  DEADLINE_EXCEEDED: [504, 'there was no answer within the timeout of %s ms'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -74,8 +76,8 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 /** More faults than these no answer lists: `detail` has their number. A body of a million mistakes is not answered in kind. */
 const MAX_FAULTS = 1000;
 
-/** Seconds after which a client may try again, for the codes that say so. */
-export const RETRY_AFTER_SECONDS = 1;
+/** Where nothing better is known. */
+const RETRY_AFTER_SECONDS = 1;
 
 /** The only error a client is told about; every other one is answered as INTERNAL. */
 export class ApiError extends Error {
@@ -83,6 +85,8 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly errors?: readonly Fault[];
+  /** For a 503: after how many seconds the client may try again. */
+  retryAfterSeconds = RETRY_AFTER_SECONDS;
 
   /** `values` fill the code's %s in order, those left over follow after a colon; so does the first of `errors` where it says more. */
   constructor(code: ErrorCode, values: readonly (string | number)[] = [], errors?: readonly Fault[]) {

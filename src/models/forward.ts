@@ -1,14 +1,19 @@
-// One forward: decode the input into memory, run the module's plan, read the output.
+// What forwards compute: their inputs decoded into memory, one below the other, the plan of their module run once on all
+// of them, and each one's rows of the output.
 
+import type { Operand } from '../graph/op.js';
+import type { Plan } from '../graph/plan.js';
 import { address } from '../graph/run.js';
 import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
-import { TensorValue } from '../tensor/tensor-value.js';
+import { heldOrCopied } from '../runtime/held-tensor.js';
+import type { Region, SharedMemory } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
-import { byteLength } from '../tensor/shape.js';
+import { byteLength, numel, type Shape } from '../tensor/shape.js';
+import { TensorValue, type TensorData } from '../tensor/tensor-value.js';
 import type { Workplace } from './draft.js';
 import type { Panels } from './panels.js';
-import type { KnownPlan, Plans } from './plans.js';
+import type { KnownPlan, Plans, Recipe } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
 
 export interface ForwardRequest {
@@ -17,45 +22,110 @@ export interface ForwardRequest {
   readonly module: string;
 }
 
-interface Means {
+export interface Means {
   readonly plans: Plans;
   readonly panels: Panels;
   readonly workplace: Workplace;
 }
 
-/** Throws ApiError, TensorError, ShapeError, ValueError, QuotaError, WorkerLostError. */
-export async function forward(
-  state: ModelState,
-  request: ForwardRequest,
-  { plans, panels, workplace }: Means,
-): Promise<TensorValue> {
-  const { memory, segment } = workplace;
+/** A forward of which is known how it is run; no memory is taken yet. */
+export interface Prepared {
+  readonly recipe: Recipe;
+  readonly inputs: unknown;
+  readonly rows: number;
+}
+
+export interface Member extends Prepared {
+  /** What it gets may be a HeldTensor, which is its own to release. */
+  answer(outputs: TensorValue): void;
+  fail(error: unknown): void;
+}
+
+/** Throws ApiError, TensorError, ShapeError, SizeError. */
+export function prepare(state: ModelState, request: ForwardRequest, { plans }: Means): Prepared {
+  const { inputs } = request;
   const { module, path } = moduleAt(state, request.module);
-  const { shape, dtype, integral } = inspectTensor(request.inputs, 'inputs');
+  const { shape, dtype, integral } = inspectTensor(inputs, 'inputs');
   byteLength(shape, dtype ?? 'float32');
-  const known = plans.find(module, path, { shape, dtype: dtype === 'int32' ? 'int64' : dtype, integral });
-  const { input, arenaBytes } = known.plan;
+  const recipe = plans.find(module, path, { shape, dtype: dtype === 'int32' ? 'int64' : dtype, integral });
+  return { recipe, inputs, rows: recipe.rowwise ? shape[0]! : recipe.rows };
+}
+
+/**
+ * Runs members of one recipe together, and answers those whose inputs can be read. Throws what fails all of them, before
+ * any is answered: ValueError, QuotaError, SizeError, WorkerLostError, PoolClosedError.
+ */
+export async function runBatch(state: ModelState, batch: readonly Member[], means: Means): Promise<void> {
+  const { plans, panels, workplace } = means;
+  const { memory, segment } = workplace;
+  let rows = 0;
+  for (const member of batch) rows += member.rows;
+  const known = plans.sized(batch[0]!.recipe, rows);
+  const { packed, plan } = known;
+  if (packed.length > 0 && panels.lack(packed)) await panels.make(packed);
   // The input, then the arena.
-  const inputBytes = aligned(byteLength(input.shape, input.dtype));
-  const room = memory.allocate(inputBytes + arenaBytes, segment);
+  const inputBytes = aligned(byteLength(plan.input.shape, plan.input.dtype));
+  const room = memory.allocate(inputBytes + plan.arenaBytes, segment);
+  let readable: readonly Member[];
   try {
-    writeTensor(request.inputs, memory.tensor(room, input.shape, input.dtype).data, 'inputs');
-    if (known.packed.length > 0 && panels.lack(known.packed)) await panels.make(known.packed);
-    return await run(state, known, { room, arena: room.address + inputBytes }, { panels, workplace });
+    readable = gather(batch, memory.tensor(room, plan.input.shape, plan.input.dtype));
+    if (readable.length === batch.length) {
+      const result = await run(state, known, { room, arena: room.address + inputBytes }, means);
+      scatter(batch, plan.output, (shape, at) => read(memory, room, { shape, address: result + at, plan }));
+    }
   } finally {
     memory.release(room);
   }
+  if (readable.length < batch.length && readable.length > 0) await runBatch(state, readable, means);
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-/** Runs a plan whose input stands at the beginning of `room`. */
+/** Writes each member's rows below those of the one before; those that cannot be read fail, the others are returned. */
+function gather(batch: readonly Member[], { shape, data }: TensorValue): readonly Member[] {
+  if (batch.length === 1) return write(batch[0]!, data) ? batch : [];
+  const rowLength = numel(shape.slice(1));
+  let at = 0;
+  return batch.filter((member) => {
+    const from = at;
+    at += member.rows * rowLength;
+    return write(member, data.subarray(from, at));
+  });
+}
+
+function write(member: Member, data: TensorData): boolean {
+  try {
+    writeTensor(member.inputs, data, 'inputs');
+    return true;
+  } catch (error) {
+    member.fail(error);
+    return false;
+  }
+}
+
+/** Gives each member its rows of the output: their shape, and where they begin in it, in bytes. */
+function scatter(
+  batch: readonly Member[],
+  { shape, dtype }: Operand,
+  rowsAt: (shape: Shape, at: number) => TensorValue,
+): void {
+  if (batch.length === 1) return batch[0]!.answer(rowsAt(shape, 0));
+  const row = shape.slice(1);
+  const rowBytes = byteLength(row, dtype);
+  let at = 0;
+  for (const member of batch) {
+    member.answer(rowsAt([member.rows, ...row], at));
+    at += member.rows * rowBytes;
+  }
+}
+
+/** Runs a plan whose input stands at the beginning of `room`; the address of its output. */
 async function run(
   { tensors }: ModelState,
   { id, plan, stored, packed }: KnownPlan,
-  { room, arena }: { room: { segment: number; address: number }; arena: number },
+  { room, arena }: { room: Region; arena: number },
   { panels, workplace: { memory, dispatcher } }: Pick<Means, 'panels' | 'workplace'>,
-): Promise<TensorValue> {
+): Promise<number> {
   const held = panels.hold(packed);
   try {
     const bindings = [
@@ -63,13 +133,21 @@ async function run(
       room.address,
       ...held.map((region) => region?.address ?? 0),
     ];
-    const { segment } = room;
-    await dispatcher.forward(plan, { plan: id, segment, arena, bindings });
-    const { shape, dtype } = plan.output;
-    // The arena is free again before the answer is encoded, so the output is copied out of it.
-    const { data } = memory.view(segment, address(plan.result, { arena, bindings }), shape, dtype);
-    return new TensorValue(dtype, shape, data.slice());
+    await dispatcher.forward(plan, { plan: id, segment: room.segment, arena, bindings });
+    return address(plan.result, { arena, bindings });
   } finally {
     for (const region of held) if (region) memory.release(region);
   }
+}
+
+/** A part of the output. One that stands outside of the room is a parameter's, which the caller holds only until its answer. */
+function read(
+  memory: SharedMemory,
+  room: Region,
+  { shape, address: at, plan }: { shape: Shape; address: number; plan: Plan },
+): TensorValue {
+  const { dtype } = plan.output;
+  const offset = at - room.address;
+  if (offset >= 0 && offset < room.bytes) return heldOrCopied(memory, room, { shape, dtype, offset });
+  return new TensorValue(dtype, shape, memory.view(room.segment, at, shape, dtype).data.slice());
 }

@@ -11,32 +11,37 @@ export class ReadWriteLock {
   private readers = 0;
   private writing = false;
 
-  /** Runs `work` together with other shared holders. */
-  async shared<T>(work: () => T | Promise<T>): Promise<T> {
-    if (this.writing || this.waiting.length > 0) await this.wait(false);
-    else this.readers++;
-    try {
-      return await work();
-    } finally {
-      this.readers--;
-      this.next();
+  /**
+   * Calls `go` once it is among the shared holders: at once, where nobody is in the way. `unshare` ends what began there.
+   * Callbacks, as each forward comes through here: a promise more for each costs more than a small network.
+   */
+  share(go: () => void): void {
+    if (this.writing || this.waiting.length > 0) {
+      this.waiting.push({ exclusive: false, go });
+      return;
     }
+    this.readers++;
+    go();
+  }
+
+  unshare(): void {
+    this.readers--;
+    this.next();
   }
 
   /** Runs `work` alone. */
   async exclusive<T>(work: () => T | Promise<T>): Promise<T> {
-    if (this.writing || this.readers > 0 || this.waiting.length > 0) await this.wait(true);
-    else this.writing = true;
+    if (this.writing || this.readers > 0 || this.waiting.length > 0) {
+      await new Promise<void>((go) => this.waiting.push({ exclusive: true, go }));
+    } else {
+      this.writing = true;
+    }
     try {
       return await work();
     } finally {
       this.writing = false;
       this.next();
     }
-  }
-
-  private wait(exclusive: boolean): Promise<void> {
-    return new Promise((go) => this.waiting.push({ exclusive, go }));
   }
 
   /** Lets in whoever may go; a place is taken here, before the waiter's own code runs. */

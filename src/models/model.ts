@@ -14,15 +14,19 @@ import { NAMINGS, patch, type ClientPatchOp, type ParameterEdit } from './edit-p
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
-import { forward, type ForwardRequest } from './forward.js';
+import type { ForwardRequest } from './forward.js';
+import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { ReadWriteLock } from './lock.js';
 import { Panels } from './panels.js';
 import { Plans } from './plans.js';
+import { Line } from './queue.js';
 import * as read from './read.js';
+import type { Scheduler } from './scheduler.js';
 import { RegionSnapshot } from './snapshot.js';
 import type { ModelState, Outcome, Preparation } from './state.js';
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
+import type { Terms } from './terms.js';
 
 export type Body = Record<string, unknown>;
 
@@ -33,6 +37,7 @@ export interface ModelOptions {
   /** As the client gave it, as JSON. */
   readonly architecture: unknown;
   readonly workplace: Workplace;
+  readonly scheduler: Scheduler;
   readonly kernels: Kernels;
   readonly limits: TreeLimits;
   readonly log: { readonly entries: number; readonly bytes: number };
@@ -52,6 +57,9 @@ export class Model implements ModelState {
   readonly plans: Plans;
   readonly panels: Panels;
   private readonly lock = new ReadWriteLock();
+  private readonly scheduler: Scheduler;
+  private readonly line: Line;
+  private readonly forwards: Forwards;
   private generator: Region | undefined;
   private closed = false;
 
@@ -66,6 +74,15 @@ export class Model implements ModelState {
     this.tensors = new Tensors(options.workplace.memory);
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
+    this.scheduler = options.scheduler;
+    this.line = new Line(this.name);
+    const { lock, line, scheduler, plans, panels, workplace } = this;
+    this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
+  }
+
+  /** What it takes of memory, its log aside: parameters, buffers and their panels. */
+  get bytes(): number {
+    return read.summary(this).bytes + this.panels.bytes;
   }
 
   summary(): Body {
@@ -102,41 +119,45 @@ export class Model implements ModelState {
   }
 
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
-  setParameter(path: string, request: { value: unknown; index?: string | undefined }): Promise<Body> {
+  setParameter(
+    path: string,
+    request: { value: unknown; index?: string | undefined },
+    terms?: Terms,
+  ): Promise<Body> {
     const op: ClientPatchOp = { op: 'set', ...request };
-    return this.change(patch(new Map([[path, { ops: [op] }]]), NAMINGS.value));
+    return this.change(patch(new Map([[path, { ops: [op] }]]), NAMINGS.value), terms);
   }
 
   /** All the edits or none, one revision. */
-  patch(edits: ReadonlyMap<string, ParameterEdit>): Promise<Body> {
-    return this.change(patch(edits, NAMINGS.edits));
+  patch(edits: ReadonlyMap<string, ParameterEdit>, terms?: Terms): Promise<Body> {
+    return this.change(patch(edits, NAMINGS.edits), terms);
   }
 
-  patchParameter(path: string, edit: ParameterEdit): Promise<Body> {
-    return this.change(patch(new Map([[path, edit]]), NAMINGS.edit));
+  patchParameter(path: string, edit: ParameterEdit, terms?: Terms): Promise<Body> {
+    return this.change(patch(new Map([[path, edit]]), NAMINGS.edit), terms);
   }
 
-  init(request: InitRequest): Promise<Body> {
-    return this.change(init(request));
+  init(request: InitRequest, terms?: Terms): Promise<Body> {
+    return this.change(init(request), terms);
   }
 
-  tie(paths: readonly string[]): Promise<Body> {
-    return this.change(tie(paths));
+  tie(paths: readonly string[], terms?: Terms): Promise<Body> {
+    return this.change(tie(paths), terms);
   }
 
-  untie(paths: readonly string[]): Promise<Body> {
-    return this.change(untie(paths));
+  untie(paths: readonly string[], terms?: Terms): Promise<Body> {
+    return this.change(untie(paths), terms);
   }
 
-  putModule(path: string, architecture: unknown): Promise<Body> {
-    return this.change(putModule(path, architecture));
+  putModule(path: string, architecture: unknown, terms?: Terms): Promise<Body> {
+    return this.change(putModule(path, architecture), terms);
   }
 
-  removeModule(path: string): Promise<Body> {
-    return this.change(removeModule(path));
+  removeModule(path: string, terms?: Terms): Promise<Body> {
+    return this.change(removeModule(path), terms);
   }
 
-  loadStateDict(request: { module: string; strict: boolean; state: unknown }): Promise<Body> {
+  loadStateDict(request: { module: string; strict: boolean; state: unknown }, terms?: Terms): Promise<Body> {
     const { state } = request;
     if (typeof state !== 'object' || state === null || Array.isArray(state)) {
       throw new ApiError(
@@ -145,41 +166,35 @@ export class Model implements ModelState {
         [{ path: 'state_dict', message: 'must be an object of tensors by name' }],
       );
     }
-    return this.change(load({ ...request, state: new Map(Object.entries(state)) }));
+    return this.change(load({ ...request, state: new Map(Object.entries(state)) }), terms);
   }
 
   /** Runs a module on one revision: the plan, the parameters and the number it reports belong together. */
-  forward(request: ForwardRequest): Promise<Body> {
-    return explained(() =>
-      this.lock.shared(async () => {
-        this.assertAlive();
-        const { name, epoch, revision } = this;
-        const outputs = await forward(this, request, this);
-        return { name, epoch, revision, outputs };
-      }),
-    );
+  forward(request: ForwardRequest, terms: Terms = {}): Promise<Outputs> {
+    return this.forwards.run(request, terms);
   }
 
-  /** The one way to change a model. The preparation sees a state that nobody else is changing. */
-  change(prepare: Preparation): Promise<Body> {
-    return explained(() =>
-      this.lock.exclusive(async () => {
-        this.assertAlive();
-        const draft = new Draft(this.workplace, this.tensors, this.generator);
-        let outcome: Outcome | undefined;
-        try {
-          outcome = await prepare(this, draft);
-          await draft.run();
-        } catch (error) {
-          draft.discard();
-          throw error;
-        }
-        draft.finish();
-        if (outcome && changes(outcome, draft)) this.commit(outcome, draft);
-        else draft.discard();
-        return this.answer(outcome);
-      }),
-    );
+  /**
+   * The one way to change a model. The preparation sees a state that nobody else is changing. A change that waits is
+   * given up at its deadline; one that has begun is made.
+   */
+  async change(prepare: Preparation, { timeoutMs }: Terms = {}): Promise<Body> {
+    let expire!: (error: ApiError) => void;
+    const expired = new Promise<never>((_resolve, reject) => (expire = reject));
+    const task = this.scheduler.queue.enter(this.line, { timeoutMs }, expire);
+    const made = this.lock.exclusive(async () => {
+      if (!task.start()) return expired;
+      task.waive();
+      try {
+        const body = await this.make(prepare);
+        task.end('done');
+        return body;
+      } catch (error) {
+        task.end('failed');
+        throw error;
+      }
+    });
+    return explained(() => Promise.race([made, expired]));
   }
 
   /** Waits for what runs, then lets go of everything but the log: who reads it may be behind. */
@@ -192,6 +207,23 @@ export class Model implements ModelState {
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
     });
+  }
+
+  private async make(prepare: Preparation): Promise<Body> {
+    this.assertAlive();
+    const draft = new Draft(this.workplace, this.tensors, this.generator);
+    let outcome: Outcome | undefined;
+    try {
+      outcome = await prepare(this, draft);
+      await draft.run();
+    } catch (error) {
+      draft.discard();
+      throw error;
+    }
+    draft.finish();
+    if (outcome && changes(outcome, draft)) this.commit(outcome, draft);
+    else draft.discard();
+    return this.answer(outcome);
   }
 
   /** From here to the end nothing waits: readers see all of the change or nothing. */
@@ -251,11 +283,11 @@ export class Model implements ModelState {
     return { ...this.identity(), parameters, ...outcome?.answer };
   }
 
-  private identity(): { name: string; epoch: string; revision: number } {
+  identity(): Identity {
     return { name: this.name, epoch: this.epoch, revision: this.revision };
   }
 
-  private assertAlive(): void {
+  assertAlive(): void {
     if (this.closed) throw new ApiError('MODEL_NOT_FOUND', [this.name]);
   }
 }

@@ -1,7 +1,9 @@
-// The plans of one model's modules, by input. A plan belongs to a structure: a new tree starts anew.
+// The plans of one model's modules. A module is traced once for inputs that differ in their rows alone (a recipe), where
+// each row's output is its own; every number of rows in use has its plan. They belong to a structure: a new tree starts anew.
 
 import { makePlan, type Plan } from '../graph/plan.js';
 import { DTypeError } from '../graph/op.js';
+import { withRows } from '../graph/rows.js';
 import { Tracer, type Graph, type Stored } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
 import { traceModule } from '../nn/trace.js';
@@ -11,8 +13,8 @@ import type { PlanId } from '../runtime/protocol.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 
-/** Plans kept for each model: one for each module and input shape in use. */
-const MAX_PLANS = 32;
+/** Plans kept for each model: one for each module, row shape and number of rows in use. */
+const MAX_PLANS = 64;
 
 /** What is known of an input before it is decoded. */
 export interface PlannedInput {
@@ -30,6 +32,22 @@ export interface KnownPlan {
   readonly stored: readonly Stored[];
   /** Those whose panels it binds, in order. */
   readonly packed: readonly Parameter[];
+  readonly recipe: Recipe;
+  readonly rows: number;
+}
+
+/** A module traced for inputs of one kind. */
+export interface Recipe {
+  readonly key: string;
+  readonly graph: Graph;
+  /** Of the input that it was traced for; whatever is not row-wise has this one alone. */
+  readonly rows: number;
+  readonly rowwise: boolean;
+  /** Of the plan for `rows`. */
+  readonly cost: number;
+  readonly arenaBytes: number;
+  /** By number of rows. */
+  readonly plans: Map<number, KnownPlan>;
 }
 
 let lastId = 0;
@@ -37,45 +55,92 @@ let lastId = 0;
 export class Plans {
   private readonly pool: Pool;
   private readonly kernels: Kernels;
-  private readonly known = new Map<string, KnownPlan>();
-  private latest: string | undefined;
+  private readonly recipes = new Map<string, Recipe>();
+  /** In order of use, the latest last. */
+  private readonly used = new Set<KnownPlan>();
+  private latest: KnownPlan | undefined;
 
   constructor(pool: Pool, kernels: Kernels) {
     this.pool = pool;
     this.kernels = kernels;
   }
 
-  /** The plan of a module for an input. Throws ShapeError or SizeError. */
-  find(module: Module, path: string, input: PlannedInput): KnownPlan {
-    const key = `${path}|${input.dtype ?? ''}|${input.shape.join(',')}`;
-    let known = this.known.get(key);
+  /** How a module is run on an input. Throws ShapeError or SizeError. */
+  find(module: Module, path: string, input: PlannedInput): Recipe {
+    const { shape, dtype, integral } = input;
+    const rows = shape[0] ?? 0;
+    const anyRows = keyOf(path, input, '*');
+    const known =
+      (rows > 0 ? this.recipes.get(anyRows) : undefined) ?? this.recipes.get(keyOf(path, input, rows));
     if (known) {
       // The module refused float32 when an int64 plan was made for want of a dtype, and says so again.
-      if (!input.dtype && !input.integral && known.plan.input.dtype !== 'float32') trace(module, input);
-      if (key === this.latest) return known;
-      this.known.delete(key);
-    } else {
-      const graph = trace(module, input);
-      const plan = makePlan(graph, this.kernels);
-      const { stored } = graph;
-      known = { id: ++lastId, plan, stored, packed: plan.packed.map((index) => stored[index] as Parameter) };
-      if (this.known.size >= MAX_PLANS) this.drop(this.known.keys().next().value!);
+      if (!dtype && !integral && known.graph.input.dtype !== 'float32') trace(module, input);
+      return known;
     }
-    // The order of the map is that of use, the latest last.
-    this.known.set(key, known);
-    this.latest = key;
+    const graph = trace(module, input);
+    const plan = makePlan(graph, this.kernels);
+    const rowwise = plan.rowwise && rows > 0;
+    const { cost, arenaBytes } = plan;
+    const plans = new Map<number, KnownPlan>();
+    const recipe = {
+      key: rowwise ? anyRows : keyOf(path, input, rows),
+      graph,
+      rows,
+      rowwise,
+      cost,
+      arenaBytes,
+      plans,
+    };
+    this.keep(recipe, rows, plan);
+    return recipe;
+  }
+
+  /** A recipe's plan; `rows` is the recipe's own where it is not row-wise. Throws SizeError. */
+  sized(recipe: Recipe, rows: number): KnownPlan {
+    const known = recipe.plans.get(rows);
+    if (!known) return this.keep(recipe, rows, makePlan(withRows(recipe.graph, rows), this.kernels));
+    if (known !== this.latest) {
+      this.used.delete(known);
+      this.used.add(known);
+      this.latest = known;
+    }
     return known;
   }
 
   clear(): void {
-    for (const key of [...this.known.keys()]) this.drop(key);
+    for (const known of this.used) this.drop(known);
+    this.latest = undefined;
   }
 
-  private drop(key: string): void {
-    this.pool.forget(this.known.get(key)!.id);
-    this.known.delete(key);
-    if (key === this.latest) this.latest = undefined;
+  private keep(recipe: Recipe, rows: number, plan: Plan): KnownPlan {
+    const { stored } = recipe.graph;
+    const packed = plan.packed.map((index) => stored[index] as Parameter);
+    const known = { id: ++lastId, plan, stored, packed, recipe, rows };
+    if (this.used.size >= MAX_PLANS) this.drop(this.used.values().next().value!);
+    this.recipes.set(recipe.key, recipe);
+    recipe.plans.set(rows, known);
+    this.used.add(known);
+    this.latest = known;
+    return known;
   }
+
+  private drop(known: KnownPlan): void {
+    const { recipe, rows, id } = known;
+    this.pool.forget(id);
+    this.used.delete(known);
+    recipe.plans.delete(rows);
+    if (recipe.plans.size === 0 && this.recipes.get(recipe.key) === recipe) this.recipes.delete(recipe.key);
+  }
+}
+
+function keyOf(
+  path: string,
+  { shape, dtype = '' }: { shape: Shape; dtype: DType | '' | undefined },
+  rows: number | '*',
+): string {
+  let key = `${path}|${dtype}|${shape.length > 0 ? rows : ''}`;
+  for (let i = 1; i < shape.length; i++) key += `,${shape[i]!}`;
+  return key;
 }
 
 function trace(module: Module, input: PlannedInput): Graph {

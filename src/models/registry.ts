@@ -9,6 +9,7 @@ import type { Pool } from '../runtime/pool.js';
 import { drawTree, readTree } from './edit-structure.js';
 import type { ChangeLog } from './change-log.js';
 import { Model, type Body } from './model.js';
+import { Scheduler } from './scheduler.js';
 import type { Directory } from './subscriptions.js';
 
 export interface RegistryLimits {
@@ -17,7 +18,15 @@ export interface RegistryLimits {
   /** Of a model's change log. */
   readonly logEntries: number;
   readonly logBytes: number;
+  /** Requests that wait: for one model, and in all. */
+  readonly maxQueue: number;
+  readonly maxQueueTotal: number;
+  readonly maxBatchRows: number;
+  readonly maxDelayUs: number;
 }
+
+/** Batches of forwards with a worker: one that runs, and one behind it that hides the way of the answer. */
+const BATCHES_PER_WORKER = 2;
 
 export interface RegistryOptions {
   readonly pool: Pool;
@@ -47,9 +56,17 @@ export class Registry implements Directory {
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
   private readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
 
   constructor(options: RegistryOptions) {
     this.options = options;
+    const { maxQueue, maxQueueTotal, maxDelayUs, maxBatchRows } = options.limits;
+    this.scheduler = new Scheduler({
+      room: BATCHES_PER_WORKER * options.pool.size,
+      maxDelayUs,
+      maxBatchRows,
+      queue: { perModel: maxQueue, total: maxQueueTotal },
+    });
     this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
     options.memory.reclaim = () => this.reclaim();
   }
@@ -76,6 +93,7 @@ export class Registry implements Directory {
         architecture,
         epoch: randomUUID(),
         workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
+        scheduler: this.scheduler,
         kernels: unplacedKernels(),
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },

@@ -3,9 +3,14 @@
 
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { exposeScheduler, type MeasuredModel, type MeasuredScheduler } from './scheduler-metrics.js';
 
 export interface Measured {
-  readonly models: { readonly size: number };
+  readonly models: {
+    readonly size: number;
+    readonly scheduler: MeasuredScheduler;
+    all(): Iterable<MeasuredModel>;
+  };
   readonly memory: { readonly bytesInUse: number; readonly limitBytes: number };
   readonly pool: {
     readonly size: number;
@@ -29,6 +34,7 @@ export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Me
   gauge(metrics, 'weightroom_workers', 'Threads that compute.', () => pool.size);
   gauge(metrics, 'weightroom_calls_queued', 'Calls that wait for a worker.', () => pool.load.queued);
   gauge(metrics, 'weightroom_calls_running', 'Calls that are with a worker.', () => pool.load.running);
+  exposeScheduler(metrics, { scheduler: models.scheduler, models: () => models.all() });
 
   app.addHook('onResponse', (request, reply, done) => {
     // Never the URL itself: a client could make a series of each.

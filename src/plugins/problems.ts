@@ -4,7 +4,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { ApiError, problem, PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS } from '../errors.js';
+import { ApiError, problem, PROBLEM_MEDIA_TYPE } from '../errors.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
@@ -76,7 +76,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (told.code === 'INTERNAL') request.log.error({ reqId: request.id, err: error }, 'a request failed');
   else
     request.log.debug({ reqId: request.id, code: told.code, detail: told.message }, 'a request was refused');
-  if (told.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (told.status === 503) reply.header('retry-after', told.retryAfterSeconds);
   // What is left of the body is read and dropped (no longer than requestTimeout), or its sender, still writing, would
   // see a broken connection in place of the answer.
   if (told.code === 'BODY_TOO_LARGE') request.raw.resume();

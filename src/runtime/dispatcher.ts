@@ -1,6 +1,5 @@
 // Runs a plan where it costs least: on a worker, or, where the plan is cheaper than a message, right here.
-// Both run the same code on the same memory, so the bits are the same. Plans that run here wait for the end of the event
-// loop's turn and run together.
+// Both run the same code on the same memory, so the bits are the same.
 
 import type { Kernels } from '../graph/kernels.js';
 import type { Plan } from '../graph/plan.js';
@@ -25,7 +24,6 @@ export class Dispatcher {
   private readonly inlineFlops: number;
   /** By segment. */
   private readonly kernels: Kernels[] = [];
-  private turn: Promise<void> | undefined;
 
   constructor(pool: Pick<Pool, 'call'>, memory: SharedMemory, inlineFlops = INLINE_FLOPS) {
     this.pool = pool;
@@ -33,28 +31,15 @@ export class Dispatcher {
     this.inlineFlops = inlineFlops;
   }
 
-  /** Rejects with ValueError, WorkerLostError or PoolClosedError. */
-  async forward(plan: Plan, call: Omit<Calls['forward']['args'], 'definition'>): Promise<void> {
-    if (plan.cost > this.inlineFlops || plan.arenaBytes > INLINE_BYTES) {
-      await this.pool.call('forward', call, plan);
-      return;
-    }
-    await this.endOfTurn();
-    runPlan(plan, this.kernelsOf(call.segment), call);
+  /** How much a plan is of what may run here; above 1 it goes to a worker. */
+  shareOf({ cost, arenaBytes }: Pick<Plan, 'cost' | 'arenaBytes'>): number {
+    return Math.max(cost / this.inlineFlops || 0, arenaBytes / INLINE_BYTES);
   }
 
-  /**
-   * Resolves once what has arrived is read. Answers written one after the other wake their reader once, not once each:
-   * a third more requests per second on a machine with two cores (bench/http).
-   */
-  private endOfTurn(): Promise<void> {
-    this.turn ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.turn = undefined;
-        resolve();
-      });
-    });
-    return this.turn;
+  /** Rejects with ValueError, WorkerLostError or PoolClosedError. */
+  async forward(plan: Plan, call: Omit<Calls['forward']['args'], 'definition'>): Promise<void> {
+    if (this.shareOf(plan) <= 1) runPlan(plan, this.kernelsOf(call.segment), call);
+    else await this.pool.call('forward', call, plan);
   }
 
   private kernelsOf(segment: number): Kernels {

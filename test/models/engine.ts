@@ -30,6 +30,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     maxModules: 10_000,
     logEntries: 1024,
     logBytes: 64 * 2 ** 20,
+    maxQueue: 1024,
+    maxQueueTotal: 8192,
+    maxBatchRows: 256,
+    maxDelayUs: 0,
     ...options.limits,
   };
   const { inlineFlops } = options;

@@ -7,6 +7,8 @@ import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
 import { ApiError } from '#src/errors.js';
 import type { Registry } from '#src/models/registry.js';
+import { Scheduler } from '#src/models/scheduler.js';
+import type { Terms } from '#src/models/terms.js';
 
 export interface Call {
   readonly method: string;
@@ -19,25 +21,34 @@ export interface EchoServer {
   readonly port: number;
   /** What the last request became. */
   last(): Call | undefined;
+  /** On which terms it waits. */
+  terms(): Terms | undefined;
   /** From now on models do this in place of answering. */
   answerWith(reply: (() => unknown) | undefined): void;
   stop(): Promise<void>;
+}
+
+function isTerms(arg: unknown): arg is Terms {
+  return typeof arg === 'object' && arg !== null && 'gone' in arg;
 }
 
 const identity = { name: 'net', epoch: 'e', revision: 3 };
 
 export async function startEcho(env: Record<string, string> = {}): Promise<EchoServer> {
   let call: Call | undefined;
+  let terms: Terms | undefined;
   let reply: (() => unknown) | undefined;
   const echo =
     (method: string) =>
     (...args: unknown[]) => {
-      call = { method, args };
+      call = { method, args: args.filter((arg) => !isTerms(arg)) };
+      terms = args.find(isTerms);
       return reply === undefined ? { ...identity, repr: 'Sequential()' } : reply();
     };
   const model = new Proxy({}, { get: (_target, method) => echo(String(method)) });
   const registry = {
     size: 1,
+    scheduler: new Scheduler({ room: 1, maxDelayUs: 0, maxBatchRows: 1, queue: { perModel: 1, total: 1 } }),
     build: echo('build'),
     list: echo('list'),
     delete: echo('delete'),
@@ -65,6 +76,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     port,
     url: `http://127.0.0.1:${port}`,
     last: () => call,
+    terms: () => terms,
     answerWith: (next) => (reply = next),
     stop: () => app.close(),
   };

@@ -1,0 +1,158 @@
+// The forwards of one model. Each waits behind the changes that came before it, then for its batch; what it is answered
+// belongs to one revision: changes wait until the batch is done.
+
+import { ValueError } from '../graph/op.js';
+import { HeldTensor } from '../runtime/held-tensor.js';
+import { QuotaError } from '../runtime/memory.js';
+import { SizeError } from '../tensor/shape.js';
+import type { TensorValue } from '../tensor/tensor-value.js';
+import { explain } from './failures.js';
+import { prepare, runBatch, type ForwardRequest, type Means, type Member } from './forward.js';
+import type { ReadWriteLock } from './lock.js';
+import type { Recipe } from './plans.js';
+import type { Line, Task } from './queue.js';
+import { Group, type Scheduler } from './scheduler.js';
+import type { ModelState } from './state.js';
+import type { Terms } from './terms.js';
+
+export interface Identity extends Record<string, unknown> {
+  readonly name: string;
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+export interface Outputs extends Identity {
+  readonly outputs: TensorValue;
+}
+
+/** A model as its forwards see it. */
+export interface Runnable extends ModelState {
+  identity(): Identity;
+  /** Throws MODEL_NOT_FOUND where it is deleted. */
+  assertAlive(): void;
+}
+
+export interface ForwardsOptions extends Means {
+  readonly model: Runnable;
+  readonly lock: ReadWriteLock;
+  readonly line: Line;
+  readonly scheduler: Scheduler;
+}
+
+/** Batches of one recipe: those cheap enough to run on this thread, and those for workers. */
+interface Groups {
+  /** Forwards of more rows go to workers. */
+  readonly rowsHere: number;
+  readonly here: Group<Caller>;
+  readonly away: Group<Caller>;
+}
+
+export class Forwards {
+  private readonly options: ForwardsOptions;
+  private readonly groups = new WeakMap<Recipe, Groups>();
+
+  constructor(options: ForwardsOptions) {
+    this.options = options;
+  }
+
+  /** Rejects with ApiError. */
+  run(request: ForwardRequest, terms: Terms): Promise<Outputs> {
+    const { lock, line, scheduler } = this.options;
+    return new Promise((resolve, reject) => {
+      const task = scheduler.queue.enter(line, terms, reject);
+      lock.share(() => this.add(request, new Caller(task, resolve, reject)));
+    });
+  }
+
+  /** From here on no change comes in between: what the caller meets is what its batch meets. */
+  private add(request: ForwardRequest, caller: Caller): void {
+    const { model, lock, scheduler } = this.options;
+    if (!caller.task.check()) return lock.unshare();
+    try {
+      model.assertAlive();
+      caller.identity = model.identity();
+      const { recipe, inputs, rows } = prepare(model, request, this.options);
+      caller.recipe = recipe;
+      caller.inputs = inputs;
+      caller.rows = rows;
+      const { rowsHere, here, away } = this.groupsOf(recipe);
+      scheduler.add(rows <= rowsHere ? here : away, caller);
+    } catch (error) {
+      caller.fail(error);
+      lock.unshare();
+    }
+  }
+
+  private groupsOf(recipe: Recipe): Groups {
+    let groups = this.groups.get(recipe);
+    if (!groups) {
+      const { workplace, lock, scheduler } = this.options;
+      const { rowwise, rows } = recipe;
+      const share = workplace.dispatcher.shareOf(recipe);
+      const rowsHere = rowwise ? Math.floor(rows / share) : share <= 1 ? Infinity : -1;
+      const common = {
+        alone: !rowwise,
+        run: (batch: readonly Caller[]): Promise<void> => this.runBatch(batch),
+        left: (): void => lock.unshare(),
+      };
+      const { maxBatchRows } = scheduler;
+      groups = {
+        rowsHere,
+        here: new Group({ ...common, here: true, maxRows: Math.min(rowsHere, maxBatchRows) }),
+        away: new Group({ ...common, here: false, maxRows: maxBatchRows }),
+      };
+      this.groups.set(recipe, groups);
+    }
+    return groups;
+  }
+
+  private async runBatch(batch: readonly Caller[]): Promise<void> {
+    const { model, lock } = this.options;
+    try {
+      await runBatch(model, batch, this.options);
+    } catch (error) {
+      if (batch.length > 1 && APART.some((kind) => error instanceof kind)) await this.runApart(batch);
+      else for (const caller of batch) caller.fail(error);
+    } finally {
+      for (const _ of batch) lock.unshare();
+    }
+  }
+
+  /** One member's mistake is not its neighbours', and what is too large together may fit alone. */
+  private async runApart(batch: readonly Caller[]): Promise<void> {
+    for (const caller of batch) {
+      try {
+        await runBatch(this.options.model, [caller], this.options);
+      } catch (error) {
+        caller.fail(error);
+      }
+    }
+  }
+}
+
+const APART = [ValueError, QuotaError, SizeError];
+
+class Caller implements Member {
+  readonly task: Task;
+  identity: Identity | undefined;
+  recipe!: Recipe;
+  inputs: unknown;
+  rows = 0;
+  private readonly resolve: (outputs: Outputs) => void;
+  private readonly reject: (error: unknown) => void;
+
+  constructor(task: Task, resolve: (outputs: Outputs) => void, reject: (error: unknown) => void) {
+    this.task = task;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  answer(outputs: TensorValue): void {
+    if (this.task.end('done')) this.resolve({ ...this.identity!, outputs });
+    else if (outputs instanceof HeldTensor) outputs.release();
+  }
+
+  fail(error: unknown): void {
+    if (this.task.end('failed')) this.reject(explain(error));
+  }
+}

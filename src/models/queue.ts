@@ -1,0 +1,155 @@
+// Who waits: a bounded number of callers, of each model and in all. One more is refused at once and told when to come
+// again. A caller waits, then runs; it is given up where its deadline passes, or where it hung up before it ran.
+
+import { ApiError } from '../errors.js';
+import { ServiceRate } from './service-rate.js';
+import { Tallies, type Outcome } from './tally.js';
+import { HANDICAP_MS, type Terms } from './terms.js';
+
+export interface QueueLimits {
+  /** Callers that wait for one model. */
+  readonly perModel: number;
+  readonly total: number;
+}
+
+/** Those who wait for one model (or for any), and how fast they are served. */
+export class Line {
+  readonly name: string;
+  readonly rate = new ServiceRate();
+  waiting = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A full queue is searched for callers who have hung up, but not for each caller that it refuses. */
+const SWEEP_INTERVAL_MS = 10;
+
+export class Queue {
+  readonly tallies = new Tallies();
+  private readonly limits: QueueLimits;
+  private readonly all = new Line('');
+  private readonly waiting = new Set<Task>();
+  private sweptAt = -Infinity;
+
+  constructor(limits: QueueLimits) {
+    this.limits = limits;
+  }
+
+  get depth(): number {
+    return this.waiting.size;
+  }
+
+  /** Takes a place. `giveUp` is called at most once, instead of `end`. Throws OVERLOADED. */
+  enter(line: Line, terms: Terms, giveUp: (error: ApiError) => void): Task {
+    this.admit(line);
+    const task = new Task(this, line, terms, giveUp);
+    this.waiting.add(task);
+    this.all.waiting++;
+    line.waiting++;
+    return task;
+  }
+
+  /** Throws OVERLOADED where `enter` would. */
+  admit(line: Line): void {
+    const refusal = this.refusal(line);
+    if (!refusal) return;
+    this.sweep();
+    const still = this.refusal(line);
+    if (!still) return;
+    this.tallies.requests.overloaded++;
+    throw still();
+  }
+
+  leave(task: Task): void {
+    if (!this.waiting.delete(task)) return;
+    this.all.waiting--;
+    task.line.waiting--;
+  }
+
+  served(line: Line, count: number): void {
+    const now = performance.now();
+    this.all.rate.add(count, now);
+    line.rate.add(count, now);
+  }
+
+  private refusal(line: Line): (() => ApiError) | undefined {
+    if (line.waiting >= this.limits.perModel) return () => overloaded(line, `for model ${line.name}`);
+    if (this.all.waiting >= this.limits.total) return () => overloaded(this.all, 'for all models');
+    return undefined;
+  }
+
+  private sweep(): void {
+    const now = performance.now();
+    if (now - this.sweptAt < SWEEP_INTERVAL_MS) return;
+    this.sweptAt = now;
+    for (const task of this.waiting) task.check();
+  }
+}
+
+function overloaded({ waiting, rate }: Line, whose: string): ApiError {
+  const error = new ApiError('OVERLOADED', [`${waiting} requests wait ${whose}`]);
+  error.retryAfterSeconds = rate.retryAfterSeconds(waiting);
+  return error;
+}
+
+export class Task {
+  readonly line: Line;
+  readonly arrivedAt: number;
+  /** The lower goes first. */
+  readonly rank: number;
+  private readonly queue: Queue;
+  private readonly terms: Terms;
+  private readonly giveUp: (error: ApiError) => void;
+  private readonly timer: NodeJS.Timeout | undefined;
+  private state: 'waits' | 'runs' | 'over' = 'waits';
+
+  constructor(queue: Queue, line: Line, terms: Terms, giveUp: (error: ApiError) => void) {
+    this.queue = queue;
+    this.line = line;
+    this.terms = terms;
+    this.giveUp = giveUp;
+    const now = performance.now();
+    this.arrivedAt = terms.arrivedAt ?? now;
+    this.rank = this.arrivedAt + HANDICAP_MS[terms.priority ?? 'normal'];
+    const { timeoutMs } = terms;
+    if (timeoutMs !== undefined) {
+      const expire = (): void => this.drop('expired', new ApiError('DEADLINE_EXCEEDED', [timeoutMs]));
+      this.timer = setTimeout(expire, timeoutMs - (now - this.arrivedAt));
+    }
+  }
+
+  /** Whether it still waits; one whose client has hung up does not. */
+  check(): boolean {
+    if (this.state === 'waits' && this.terms.gone?.()) this.drop('cancelled', new ApiError('CLIENT_GONE'));
+    return this.state === 'waits';
+  }
+
+  /** It runs from now on. False where it was given up: then it is not to be run. */
+  start(): boolean {
+    if (!this.check()) return false;
+    this.state = 'runs';
+    this.queue.leave(this);
+    return true;
+  }
+
+  /** Its deadline is past caring for: what has begun is answered however long it takes. */
+  waive(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** False where it is over already: then the caller has had its answer. */
+  end(outcome: Outcome): boolean {
+    if (this.state === 'over') return false;
+    this.state = 'over';
+    clearTimeout(this.timer);
+    this.queue.leave(this);
+    this.queue.tallies.requests[outcome]++;
+    return true;
+  }
+
+  private drop(outcome: 'expired' | 'cancelled', error: ApiError): void {
+    if (this.end(outcome)) this.giveUp(error);
+  }
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { makePlan } from '#src/graph/plan.js';
+import { withRows } from '#src/graph/rows.js';
+import { Tracer, type Graph } from '#src/graph/tracer.js';
+import { readTree } from '#src/models/edit-structure.js';
+import { traceModule } from '#src/nn/trace.js';
+import type { DType } from '#src/tensor/dtype.js';
+import { unplacedKernels } from '#src/runtime/kernel-module.js';
+
+const cases: readonly [architecture: string, row: number[], dtype?: DType][] = [
+  ['nn.Linear(4, 3)', [4]],
+  ['nn.Linear(4, 3)', [2, 4]],
+  ['nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1))', [4]],
+  [
+    'nn.Sequential(nn.Conv2d(1, 3, 3, padding="same"), nn.BatchNorm2d(3), nn.GELU(), nn.MaxPool2d(2))',
+    [1, 6, 8],
+  ],
+  ['nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(18, 5))', [1, 8, 8]],
+  ['nn.Sequential(nn.Conv1d(2, 4, 3, groups=2), nn.AdaptiveAvgPool1d(3), nn.Flatten())', [2, 9]],
+  ['nn.Sequential(nn.LayerNorm(6), nn.Softmax(dim=1), nn.LogSoftmax(-1))', [6]],
+  ['nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2))', [3], 'int64'],
+  ['nn.Sequential(nn.Dropout(0.5), nn.Identity())', [2, 2]],
+];
+
+/** The same parameters each time: a graph knows them by identity. */
+function tracerOf(architecture: string): (rows: number, row: number[], dtype: DType) => Graph {
+  const { root } = readTree(architecture, { maxModules: 100, maxDepth: 10 });
+  return (rows, row, dtype) => {
+    const input = { shape: [rows, ...row], dtype };
+    const tracer = new Tracer();
+    return tracer.graph(input, traceModule(tracer, root, { ...input, source: { from: 'input' } }));
+  };
+}
+
+describe('a row-wise graph with other rows', () => {
+  it.each(cases)('is what tracing gives for them: %s', (architecture, row, dtype = 'float32') => {
+    const trace = tracerOf(architecture);
+    const traced = trace(5, row, dtype);
+    expect(makePlan(traced, unplacedKernels()).rowwise).toBe(true);
+    for (const rows of [1, 2, 5, 64]) expect(withRows(traced, rows)).toEqual(trace(rows, row, dtype));
+  });
+});
