@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { median, report } from './measure.js';
+import { quiet } from './quiet.js';
 import type { ProductAnswer, ProductJob } from './peers/product-job.js';
 
 const SHAPES = [
@@ -24,7 +25,9 @@ const SHAPES = [
 /** Its weights are 64 MB: more than the caches hold. */
 const FROM_MEMORY = SHAPES[1];
 const ROUNDS = 5;
-const SECONDS = 0.15;
+const SECONDS = 0.1;
+/** For a round to wait while others compute. */
+const PATIENCE_MS = 2000;
 /** Of the sum of k products of numbers below 1, in any order of summation. */
 const TOLERANCE = 1e-3;
 
@@ -45,9 +48,9 @@ class Side {
 
   async ask(job: ProductJob): Promise<ProductAnswer> {
     this.child.stdin!.write(`${JSON.stringify(job)}\n`);
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error(`${this.name} ended`);
-    const answer = JSON.parse(value) as ProductAnswer;
+    const line = await this.lines.next();
+    if (line.done) throw new Error(`${this.name} ended`);
+    const answer = JSON.parse(line.value) as ProductAnswer;
     this.version = answer.version;
     return answer;
   }
@@ -114,6 +117,7 @@ const peers = sides.slice(2);
 
 const results: Record<string, number> = {};
 const limits: Limits[] = [];
+const disturbance: number[] = [];
 const fromMemory: number[] = [];
 const webAssemblyRates: number[] = [];
 for (const threads of [1, 2]) {
@@ -121,6 +125,7 @@ for (const threads of [1, 2]) {
     const [m, k, n] = shape;
     const taken = new Map(sides.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < ROUNDS; round++) {
+      disturbance.push(await quiet(PATIENCE_MS));
       const limit = limitsOf?.();
       if (limit) limits.push(limit);
       let first: ProductAnswer | undefined;
@@ -159,6 +164,7 @@ if (fromMemory.length > 0) {
   results['one row from memory, of the read bandwidth'] = median(fromMemory);
   results['webassembly, of the 128-bit fused peak'] = median(webAssemblyRates);
 }
+results['cores that others kept busy before a round'] = median(disturbance);
 for (const side of sides) {
   console.log(`${side.name}: ${side.version}`);
   await side.end();

@@ -32,7 +32,11 @@ const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-except
 const LINK = { linux: ['-shared'], darwin: ['-bundle', '-undefined', 'dynamic_lookup'] };
 
 const reason = isCurrent() ? undefined : build();
-if (reason) console.error(`The native matrix product was not built (${reason}): WebAssembly serves.`);
+if (reason) {
+  // One of older sources would not be what the rest expects.
+  rmSync(target, { force: true });
+  console.error(`The native matrix product was not built (${reason}): WebAssembly serves.`);
+}
 
 function isCurrent() {
   if (!existsSync(target)) return false;

@@ -60,6 +60,16 @@ describe('the command line', () => {
   });
 });
 
+describe('WEIGHTROOM_NATIVE=off', () => {
+  it('leaves products to WebAssembly, and says so', async () => {
+    const { child, output, ended, url } = await serve({ WEIGHTROOM_NATIVE: 'off' });
+    expect(output.stdout).toContain('products by webassembly');
+    expect(await (await fetch(`${url}/v1`)).json()).toMatchObject({ engine: 'webassembly' });
+    child.kill();
+    expect((await ended).code).toBe(0);
+  });
+});
+
 describe('a wrong environment', () => {
   it('stops the start with 2 and one sentence for each fault, without a stack trace', async () => {
     const { code, stderr, stdout } = await start([], { WEIGHTROOM_PROT: '1', WEIGHTROOM_WORKERS: 'many' })

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { packedBytes } from '#src/graph/panels.js';
 import { bindNative, nativeEngines, type NativeKernels } from '#src/runtime/native.js';
 import { Arena, bits, noise } from '../kernels/instance.js';
 import { conv, convOutput, type ConvSizes } from '../oracles/conv.js';
@@ -47,7 +48,51 @@ const comparable = (values: Float32Array): number[] => bits(values.map((v) => (N
 
 const EDGES = [0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65];
 
-describe.skipIf(nativeEngines().length === 0)('the native product (built, and runs here)', () => {
+const PLAIN: ConvSizes = {
+  batch: 1, ci: 1, co: 1, groups: 1,
+  input: [1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1],
+}; // prettier-ignore
+
+const CONVOLUTIONS: Record<string, Partial<ConvSizes>> = {
+  'a single number': {},
+  'no image at all': { batch: 0, ci: 2, co: 3, input: [4, 4] },
+  'the first of LeNet': { batch: 2, co: 6, input: [28, 28], kernel: [5, 5], padding: [2, 2] },
+  'the second of LeNet': { batch: 2, ci: 6, co: 16, input: [14, 14], kernel: [5, 5] },
+  '1 × 1 kernel': { ci: 5, co: 13, input: [5, 7] },
+  '1 × 1 kernel, stride 2': { ci: 5, co: 13, input: [9, 7], stride: [2, 2] },
+  'stride 4, patches without overlap': { ci: 3, co: 5, input: [16, 20], kernel: [4, 4], stride: [4, 4] },
+  'one dimension, 130 long': { ci: 3, co: 5, input: [1, 130], kernel: [1, 3], padding: [0, 1] },
+  'padding wider than the input': { input: [2, 2], kernel: [7, 7], padding: [5, 4] },
+  'strides 3, 1 and dilations 1, 2': {
+    ci: 2, co: 3, input: [11, 23], kernel: [2, 3], stride: [3, 1], padding: [0, 2], dilation: [1, 2],
+  },
+  'dilation 3 and stride 2': {
+    co: 2, input: [16, 16], kernel: [3, 3], stride: [2, 2], padding: [3, 3], dilation: [3, 3],
+  },
+  '4 groups': { batch: 2, ci: 8, co: 12, groups: 4, input: [6, 6], kernel: [3, 3], padding: [1, 1] },
+  depthwise: { batch: 2, ci: 6, co: 6, groups: 6, input: [7, 5], kernel: [3, 3], padding: [1, 1] },
+  'a kernel of 297 elements': { ci: 33, co: 25, input: [5, 5], kernel: [3, 3], padding: [1, 1] },
+  'an image of several bands': { ci: 40, co: 2, input: [41, 60], kernel: [3, 3], padding: [1, 1] },
+}; // prettier-ignore
+
+const pair = (min: number, max: number): fc.Arbitrary<[number, number]> =>
+  fc.tuple(fc.integer({ min, max }), fc.integer({ min, max }));
+const ANY_CONVOLUTION = fc
+  .record({
+    batch: fc.integer({ min: 1, max: 2 }),
+    ci: fc.integer({ min: 1, max: 3 }),
+    co: fc.integer({ min: 1, max: 8 }),
+    groups: fc.integer({ min: 1, max: 2 }),
+    input: pair(1, 24),
+    kernel: pair(1, 4),
+    stride: pair(1, 4),
+    padding: pair(0, 3),
+    dilation: pair(1, 3),
+  })
+  .map((drawn) => ({ ...drawn, ci: drawn.ci * drawn.groups, co: drawn.co * drawn.groups }))
+  .filter((drawn) => convOutput(drawn).every((extent) => extent > 0));
+
+describe.skipIf(nativeEngines().length === 0)('the native product (where it was built)', () => {
   describe.each(nativeEngines())('%s', (engine) => {
     const native = bindNative(engine, arena.memory);
 
@@ -146,6 +191,33 @@ describe.skipIf(nativeEngines().length === 0)('the native product (built, and ru
       expect(bits(arena.read(y, m * n))).toEqual(whole);
     });
 
+    it.skipIf(!arena.kernels.madd_is_fused())(
+      'has the panels and the bits of WebAssembly with fused multiply-add, at sizes of real layers',
+      () => {
+        for (const [m, n, k] of [
+          [1, 1000, 512],
+          [64, 256, 784],
+          [37, 100, 1025],
+        ] as const) {
+          arena.clear();
+          const [x, w, bias] = [
+            arena.place(noise(m * k, 1)),
+            arena.place(noise(n * k, 2)),
+            arena.place(noise(n, 3)),
+          ];
+          const [panels, y] = [packedBytes(n, k) / 4, m * n];
+          const [first, second] = [arena.kernels, native].map((kernels) => {
+            const [atPanels, atY] = [arena.space(panels), arena.space(y)];
+            kernels.pack(w, atPanels, n, k);
+            kernels.linear(x, atPanels, bias, atY, m, n, n, k, 1);
+            return { panels: bits(arena.read(atPanels, panels)), y: bits(arena.read(atY, y)) };
+          });
+          expect(second).toEqual(first);
+          expect(arena.intact()).toBe(true);
+        }
+      },
+    );
+
     it.each(Object.entries(CONVOLUTIONS))(
       'has convolutions that are the chain to the bit: %s',
       (_, partial) => {
@@ -170,50 +242,6 @@ describe.skipIf(nativeEngines().length === 0)('the native product (built, and ru
     });
   });
 });
-
-const PLAIN: ConvSizes = {
-  batch: 1, ci: 1, co: 1, groups: 1,
-  input: [1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1],
-}; // prettier-ignore
-
-const CONVOLUTIONS: Record<string, Partial<ConvSizes>> = {
-  'a single number': {},
-  'no image at all': { batch: 0, ci: 2, co: 3, input: [4, 4] },
-  'the first of LeNet': { batch: 2, co: 6, input: [28, 28], kernel: [5, 5], padding: [2, 2] },
-  'the second of LeNet': { batch: 2, ci: 6, co: 16, input: [14, 14], kernel: [5, 5] },
-  '1 × 1 kernel': { ci: 5, co: 13, input: [5, 7] },
-  '1 × 1 kernel, stride 2': { ci: 5, co: 13, input: [9, 7], stride: [2, 2] },
-  'stride 4, patches without overlap': { ci: 3, co: 5, input: [16, 20], kernel: [4, 4], stride: [4, 4] },
-  'one dimension, 130 long': { ci: 3, co: 5, input: [1, 130], kernel: [1, 3], padding: [0, 1] },
-  'padding wider than the input': { input: [2, 2], kernel: [7, 7], padding: [5, 4] },
-  'strides 3, 1 and dilations 1, 2': {
-    ci: 2, co: 3, input: [11, 23], kernel: [2, 3], stride: [3, 1], padding: [0, 2], dilation: [1, 2],
-  },
-  'dilation 3 and stride 2': {
-    co: 2, input: [16, 16], kernel: [3, 3], stride: [2, 2], padding: [3, 3], dilation: [3, 3],
-  },
-  '4 groups': { batch: 2, ci: 8, co: 12, groups: 4, input: [6, 6], kernel: [3, 3], padding: [1, 1] },
-  depthwise: { batch: 2, ci: 6, co: 6, groups: 6, input: [7, 5], kernel: [3, 3], padding: [1, 1] },
-  'a kernel of 297 elements': { ci: 33, co: 25, input: [5, 5], kernel: [3, 3], padding: [1, 1] },
-  'an image of several bands': { ci: 40, co: 2, input: [41, 60], kernel: [3, 3], padding: [1, 1] },
-}; // prettier-ignore
-
-const pair = (min: number, max: number): fc.Arbitrary<[number, number]> =>
-  fc.tuple(fc.integer({ min, max }), fc.integer({ min, max }));
-const ANY_CONVOLUTION = fc
-  .record({
-    batch: fc.integer({ min: 1, max: 2 }),
-    ci: fc.integer({ min: 1, max: 3 }),
-    co: fc.integer({ min: 1, max: 8 }),
-    groups: fc.integer({ min: 1, max: 2 }),
-    input: pair(1, 24),
-    kernel: pair(1, 4),
-    stride: pair(1, 4),
-    padding: pair(0, 3),
-    dilation: pair(1, 3),
-  })
-  .map((drawn) => ({ ...drawn, ci: drawn.ci * drawn.groups, co: drawn.co * drawn.groups }))
-  .filter((drawn) => convOutput(drawn).every((extent) => extent > 0));
 
 type ConvArrays = Parameters<typeof conv>[0];
 
