@@ -56,7 +56,7 @@ describe('npm install', () => {
   });
 
   it.skipIf(nativeEngines().length === 0)('succeeds with one line where the compiler fails', () => {
-    writeFileSync(join(folder, 'native/binding.cc'), 'this is not C++\n');
+    writeFileSync(join(folder, 'native/engine.h'), '#error no\n');
     const { status, stderr } = build();
     expect(status).toBe(0);
     expect(stderr).toMatch(/^The native matrix product was not built \(.*error.*\): WebAssembly serves\.\n$/);
