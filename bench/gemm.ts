@@ -1,17 +1,15 @@
 // How fast is y = x · wᵀ + bias beside onnxruntime and PyTorch, on one thread and on two? And beside the machine's own
 // limits: read bandwidth (one row, weights from memory) and the fused peak of registers alone.
-// Every side is a process of its own; they take turns, round after round, and only one works at a time.
+// Sides take turns, round after round.
 
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { median, report } from './measure.js';
+import type { ProductJob } from './peers/product-job.js';
 import { quiet } from './quiet.js';
-import type { ProductAnswer, ProductJob } from './peers/product-job.js';
+import { agree, peerSides, scriptSide, type Answer } from './sides.js';
 
 const SHAPES = [
   [1, 1024, 1024],
@@ -28,59 +26,8 @@ const ROUNDS = 5;
 const SECONDS = 0.1;
 /** For a round to wait while others compute. */
 const PATIENCE_MS = 2000;
-/** Of the sum of k products of numbers below 1, in any order of summation. */
-const TOLERANCE = 1e-3;
-
 const OURS = 'weightroom';
 const WEBASSEMBLY = 'weightroom webassembly';
-
-class Side {
-  readonly name: string;
-  version = '';
-  private readonly child: ChildProcess;
-  private readonly lines: AsyncIterator<string>;
-
-  constructor(name: string, command: string, args: readonly string[]) {
-    this.name = name;
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  async ask(job: ProductJob): Promise<ProductAnswer> {
-    this.child.stdin!.write(`${JSON.stringify(job)}\n`);
-    const line = await this.lines.next();
-    if (line.done) throw new Error(`${this.name} ended`);
-    const answer = JSON.parse(line.value) as ProductAnswer;
-    this.version = answer.version;
-    return answer;
-  }
-
-  async end(): Promise<void> {
-    const ended = once(this.child, 'exit');
-    this.child.stdin!.end();
-    await ended;
-  }
-}
-
-function script(name: string): string {
-  return fileURLToPath(new URL(`./peers/${name}`, import.meta.url));
-}
-
-/** onnxruntime-node is the benchmark's own: installed beside it, without the CUDA libraries. */
-function installOnnxruntime(): boolean {
-  if (existsSync('bench/node_modules/onnxruntime-node')) return true;
-  const { status } = spawnSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' },
-  });
-  return status === 0;
-}
-
-/** PYTHON, or python3, where it has PyTorch. */
-function pythonWithTorch(): string | undefined {
-  const python = process.env.PYTHON ?? 'python3';
-  return spawnSync(python, ['-c', 'import torch, numpy']).status === 0 ? python : undefined;
-}
 
 interface Limits {
   readonly read: number;
@@ -97,23 +44,14 @@ function limitsProgram(folder: string): (() => Limits) | undefined {
   return () => JSON.parse(spawnSync(program, [`${SECONDS / 2}`], { encoding: 'utf8' }).stdout) as Limits;
 }
 
-function agree(first: ProductAnswer, second: ProductAnswer, what: string): void {
-  const wrong = first.sample.some((value, i) => !(Math.abs(value - second.sample[i]!) < TOLERANCE));
-  if (wrong) throw new Error(`${what} computes ${String(second.sample)} instead of ${String(first.sample)}`);
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'weightroom-peak-'));
 const limitsOf = limitsProgram(folder);
+const peers = peerSides<ProductJob>('product');
 const sides = [
-  new Side(OURS, process.execPath, [script('product-ours.js'), 'auto']),
-  new Side(WEBASSEMBLY, process.execPath, [script('product-ours.js'), 'off']),
+  scriptSide<ProductJob>(OURS, 'product-ours.js', 'auto'),
+  scriptSide<ProductJob>(WEBASSEMBLY, 'product-ours.js', 'off'),
+  ...peers,
 ];
-if (installOnnxruntime()) {
-  sides.push(new Side('onnxruntime', process.execPath, [script('product-onnxruntime.js')]));
-}
-const python = pythonWithTorch();
-if (python) sides.push(new Side('PyTorch', python, ['bench/peers/product-torch.py']));
-const peers = sides.slice(2);
 
 const results: Record<string, number> = {};
 const limits: Limits[] = [];
@@ -128,7 +66,7 @@ for (const threads of [1, 2]) {
       disturbance.push(await quiet(PATIENCE_MS));
       const limit = limitsOf?.();
       if (limit) limits.push(limit);
-      let first: ProductAnswer | undefined;
+      let first: Answer | undefined;
       for (const side of sides) {
         const answer = await side.ask({ m, k, n, threads, seconds: SECONDS });
         first ??= answer;
@@ -165,9 +103,6 @@ if (fromMemory.length > 0) {
   results['webassembly, of the 128-bit fused peak'] = median(webAssemblyRates);
 }
 results['cores that others kept busy before a round'] = median(disturbance);
-for (const side of sides) {
-  console.log(`${side.name}: ${side.version}`);
-  await side.end();
-}
+for (const side of sides) await side.end();
 rmSync(folder, { recursive: true });
 report('gemm', results);

@@ -42,3 +42,8 @@ export function noise(n: number, seed: number): Float32Array {
     return state / 2 ** 31;
   });
 }
+
+/** The first, the last and two between. */
+export function sampleOf(values: ArrayLike<number>): number[] {
+  return [0, 1, 2, 3].map((i) => values[Math.floor((i * (values.length - 1)) / 3)]!);
+}

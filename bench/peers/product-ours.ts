@@ -7,8 +7,9 @@ import { packedBytes } from '../../src/graph/panels.js';
 import { ranges } from '../../src/graph/parts.js';
 import { bindKernels, chooseKernels, engineName, kernelModule } from '../../src/runtime/kernel-module.js';
 import type { KernelModule, NativeChoice } from '../../src/runtime/kernel-module.js';
-import { clock, noise, serveJobs } from './clock.js';
-import { sampleOf, SEEDS, type ProductAnswer, type ProductJob } from './product-job.js';
+import type { Answer } from '../sides.js';
+import { clock, noise, sampleOf, serveJobs } from './clock.js';
+import { SEEDS, type ProductJob } from './product-job.js';
 
 type Product = Parameters<Kernels['linear']>;
 
@@ -71,7 +72,7 @@ async function serve(choice: NativeChoice): Promise<void> {
   let placed = '';
   let call: Product;
 
-  await serveJobs<ProductJob>(async ({ m, k, n, threads, seconds }): Promise<ProductAnswer> => {
+  await serveJobs<ProductJob>(async ({ m, k, n, threads, seconds }): Promise<Answer> => {
     if (placed !== `${m},${k},${n}`) {
       placed = `${m},${k},${n}`;
       next = kernels.heap_base();
