@@ -40,7 +40,7 @@ interface Limits {
 function limitsProgram(folder: string): (() => Limits) | undefined {
   const program = join(folder, 'peak');
   const args = ['-O3', '-std=c++17', '-ffp-contract=fast', 'bench/peak/peak.cc', '-o', program];
-  if (spawnSync('c++', args, { stdio: 'inherit' }).status !== 0) return undefined;
+  if (spawnSync(process.env.CXX ?? 'c++', args, { stdio: 'inherit' }).status !== 0) return undefined;
   return () => JSON.parse(spawnSync(program, [`${SECONDS / 2}`], { encoding: 'utf8' }).stdout) as Limits;
 }
 

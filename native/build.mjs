@@ -78,7 +78,8 @@ function build() {
 
 function includeDirectory() {
   try {
-    return createRequire(import.meta.url)('node-api-headers').include_dir;
+    const require = createRequire(import.meta.url);
+    return require('node-api-headers').include_dir;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
-// bench/gemm's products by our kernels, as WEIGHTROOM_NATIVE has it in the argument (auto, off, ...). A second thread
-// takes half of the columns (or of the rows, where there are more of them), as the parts of a step are taken in the server.
+// bench/gemm's products by our kernels, as WEIGHTROOM_NATIVE has it in the argument (auto, off, ...). With two threads the
+// product falls into parts, as in the server, and each thread takes the next one that nobody has taken.
 
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import type { Kernels } from '../../src/graph/kernels.js';
@@ -13,38 +13,51 @@ import { SEEDS, type ProductJob } from './product-job.js';
 
 type Product = Parameters<Kernels['linear']>;
 
-/** What both threads see. state: how many products were begun, how many halves are done. */
+/** What both threads see. state: products begun, parts claimed and done of the last; parts: their arguments. */
 interface Shared {
   readonly module: KernelModule;
   readonly memory: WebAssembly.Memory;
   readonly state: Int32Array;
-  readonly product: Float64Array;
+  readonly parts: Float64Array;
 }
-const [BEGUN, DONE] = [0, 1];
-/** About 50 ms, after which the second thread sleeps. */
-const SPINS = 5_000_000;
+const [BEGUN, CLAIMED, DONE] = [0, 1, 2];
+/** Two for each thread. */
+const PARTS = 4;
+const ARGUMENTS = 9;
+/** About 20 ms, after which the second thread sleeps. */
+const SPINS = 2_000_000;
 
 const MEMORY_PAGES = 4096;
 const [ROW_UNIT, COLUMN_UNIT] = [12, 32];
 
-function half([x, panels, bias, y, m, ldy, n, k, relu]: Product, which: 0 | 1): Product {
-  if (n >= m) {
-    const { from, count } = ranges(n, 2, COLUMN_UNIT)[which]!;
-    return [x, panels + 4 * from * k, bias + 4 * from, y + 4 * from, m, ldy, count, k, relu];
-  }
-  const { from, count } = ranges(m, 2, ROW_UNIT)[which]!;
-  return [x + 4 * from * k, panels, bias, y + 4 * from * ldy, count, ldy, n, k, relu];
+function partsOf([x, panels, bias, y, m, ldy, n, k, relu]: Product): Product[] {
+  return n >= m
+    ? ranges(n, PARTS, COLUMN_UNIT).map(({ from, count }) => {
+        return [x, panels + 4 * from * k, bias + 4 * from, y + 4 * from, m, ldy, count, k, relu];
+      })
+    : ranges(m, PARTS, ROW_UNIT).map(({ from, count }) => {
+        return [x + 4 * from * k, panels, bias, y + 4 * from * ldy, count, ldy, n, k, relu];
+      });
 }
 
-function secondThread({ module, memory, state, product }: Shared): never {
+function takeParts(kernels: Kernels, { state, parts: p }: Shared): void {
+  for (let part = Atomics.add(state, CLAIMED, 1); part < PARTS; part = Atomics.add(state, CLAIMED, 1)) {
+    const i = part * ARGUMENTS;
+    // prettier-ignore
+    kernels.linear(p[i]!, p[i + 1]!, p[i + 2]!, p[i + 3]!, p[i + 4]!, p[i + 5]!, p[i + 6]!, p[i + 7]!, p[i + 8]!);
+    Atomics.add(state, DONE, 1);
+  }
+}
+
+function secondThread(shared: Shared): never {
+  const { module, memory, state } = shared;
   const kernels = bindKernels(module, memory);
   for (let seen = 0; ;) {
     for (let spins = 0; Atomics.load(state, BEGUN) === seen; spins++) {
       if (spins > SPINS) Atomics.wait(state, BEGUN, seen);
     }
-    seen++;
-    kernels.linear(...half([...product] as Product, 1));
-    Atomics.add(state, DONE, 1);
+    seen = Atomics.load(state, BEGUN);
+    takeParts(kernels, shared);
   }
 }
 
@@ -54,9 +67,10 @@ async function serve(choice: NativeChoice): Promise<void> {
   const module = kernelModule();
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
   const kernels = bindKernels(module, memory);
-  const state = new Int32Array(new SharedArrayBuffer(8));
-  const product = new Float64Array(new SharedArrayBuffer(72));
-  const worker = new Worker(new URL(import.meta.url), { workerData: { module, memory, state, product } });
+  const state = new Int32Array(new SharedArrayBuffer(12));
+  const parts = new Float64Array(new SharedArrayBuffer(8 * PARTS * ARGUMENTS));
+  const shared: Shared = { module, memory, state, parts };
+  const worker = new Worker(new URL(import.meta.url), { workerData: shared });
 
   let next = 0;
   const take = (bytes: number): number => {
@@ -81,15 +95,15 @@ async function serve(choice: NativeChoice): Promise<void> {
       const [x, bias] = [place(noise(m * k, SEEDS.x)), place(noise(n, SEEDS.bias))];
       call = [x, panels, bias, take(4 * m * n), m, n, n, k, 0];
     }
-    product.set(call);
-    const first = half(call, 0);
+    parts.set(partsOf(call).flat());
     const one = (): void => kernels.linear(...call);
     const two = (): void => {
-      const done = Atomics.load(state, DONE);
+      Atomics.store(state, DONE, 0);
+      Atomics.store(state, CLAIMED, 0);
       Atomics.add(state, BEGUN, 1);
       Atomics.notify(state, BEGUN);
-      kernels.linear(...first);
-      while (Atomics.load(state, DONE) === done);
+      takeParts(kernels, shared);
+      while (Atomics.load(state, DONE) < PARTS);
     };
     const taken = await clock(threads === 1 ? one : two, seconds);
     const y = new Float32Array(memory.buffer, call[3], m * n);
