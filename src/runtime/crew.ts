@@ -1,0 +1,123 @@
+// Several workers at one step. The one whose plan it is leads: it hangs the step's parts on its board and takes parts
+// itself; workers with nothing to do take others. The leader waits for parts that somebody has begun, never for somebody
+// to begin, so a step is never slower than alone by more than the calling.
+
+import type { PlanId } from './protocol.js';
+import type { Board } from './board.js';
+import type { Ring, RingForward } from './ring.js';
+
+/** Looks at the board before the leader sleeps: some 20 µs, as long as most parts take. */
+const LOOKS = 8192;
+
+export interface Station {
+  readonly ring: Ring;
+  readonly board: Board;
+}
+
+export class Leader {
+  /** The entry that runs; undefined where the plan is not in the ring, where helpers could not find it. */
+  entry: number | undefined;
+  private readonly own: Board;
+  private readonly others: readonly Ring[];
+
+  constructor(stations: readonly Station[], index: number) {
+    this.own = stations[index]!.board;
+    this.others = [...stations.slice(index + 1), ...stations.slice(0, index)].map(({ ring }) => ring);
+  }
+
+  /** Has every part run once, here or elsewhere; throws what a part throws. The parts may not depend on each other. */
+  share(step: number, parts: number, run: (part: number) => void): void {
+    const { own, entry } = this;
+    if (entry === undefined || parts === 1 || this.others.length === 0) {
+      for (let part = 0; part < parts; part++) run(part);
+      return;
+    }
+    own.open(entry, step, parts);
+    this.call(parts - 1);
+    let here = 0;
+    try {
+      for (let part = own.claim(); part !== undefined; part = own.claim()) {
+        here++;
+        run(part);
+      }
+    } finally {
+      this.waitFor(parts - here - own.shut());
+    }
+    // Run again here: an error is then thrown with its kind and text, and what was not the plan's fault does no harm.
+    if (own.failed) for (let part = 0; part < parts; part++) run(part);
+  }
+
+  private call(wanted: number): void {
+    for (const ring of this.others) {
+      if (wanted === 0) return;
+      if (ring.state === 'working') continue;
+      ring.ring();
+      wanted--;
+    }
+  }
+
+  /** A helper that dies in its part never finishes it: then the pool ends this thread too. */
+  private waitFor(elsewhere: number): void {
+    const { own } = this;
+    for (let i = 0; i < LOOKS; i++) if (own.done === elsewhere) return;
+    for (let done = own.done; done !== elsewhere; done = own.done) own.sleep(done);
+  }
+}
+
+export interface HelperOptions {
+  readonly stations: readonly Station[];
+  readonly index: number;
+  readonly knows: (plan: PlanId) => boolean;
+  /** Throws where the plan is not known. */
+  readonly prepare: (forward: RingForward) => (step: number, part: number) => void;
+}
+
+export class Helper {
+  private readonly options: HelperOptions;
+
+  constructor(options: HelperOptions) {
+    this.options = options;
+  }
+
+  /** Takes parts as long as there are any. Whether there were. */
+  help(): boolean {
+    const { stations, index, knows } = this.options;
+    const own = stations[index]!.ring;
+    let helped = false;
+    for (let leader = 0; leader < stations.length; leader++) {
+      const { ring, board } = stations[leader]!;
+      if (leader === index || !board.isOpen || !knows(ring.planOf(board.entry))) continue;
+      own.state = 'working';
+      // Said before the claim, so that whoever shuts the board sees who may be at a part of it.
+      own.helping = leader;
+      if (this.takeParts(own, ring, board)) helped = true;
+      own.helping = undefined;
+    }
+    return helped;
+  }
+
+  private takeParts(own: Ring, ring: Ring, board: Board): boolean {
+    const start = performance.now();
+    let taken = 0;
+    let entry: number | undefined;
+    let run: ((step: number, part: number) => void) | undefined;
+    for (let part = board.claim(); part !== undefined; part = board.claim()) {
+      taken++;
+      let failed = false;
+      try {
+        if (!run || entry !== board.entry) {
+          entry = board.entry;
+          run = this.options.prepare(ring.forwardAt(entry));
+        }
+        run(board.step, part);
+      } catch {
+        // The leader runs the step again and meets the same error.
+        failed = true;
+      }
+      board.finish(failed);
+    }
+    own.count('parts', taken);
+    if (taken > 0) own.count('busySeconds', (performance.now() - start) / 1000);
+    return taken > 0;
+  }
+}
