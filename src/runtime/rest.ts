@@ -1,10 +1,10 @@
-// How a worker waits for its bell: it spins for a moment where a core is free for that, then it sleeps.
-// A spinning worker is reached without a system call and starts at once; one that sleeps costs nothing.
+// How a worker waits for its bell: it spins for a moment where that pays and a core is free for it, then it sleeps.
 
+import { Patience } from './patience.js';
 import type { Ring } from './ring.js';
 
-/** About as long as the operating system takes to wake a thread: waiting longer costs more than sleeping (bench/dispatch). */
-const SPIN_MS = 0.05;
+/** About as long as a call's way back and the next one's way here. */
+const LONGEST_SPIN_MS = 0.05;
 /** Looks at the bell between two looks at the clock. */
 const LOOKS = 256;
 
@@ -16,24 +16,42 @@ export interface RestOptions {
   readonly awake: number;
 }
 
-/** Returns once the bell has rung since `rung` was read. */
-export function rest(rung: number, { rings, index, awake }: RestOptions): void {
-  const ring = rings[index]!;
-  ring.state = 'spinning';
-  if (countAwake(rings) <= awake) {
-    ring.count('spins');
-    const end = performance.now() + SPIN_MS;
-    do {
-      for (let i = 0; i < LOOKS; i++) if (ring.rung !== rung) return;
-    } while (performance.now() < end);
-  }
-  ring.state = 'asleep';
-  ring.count('sleeps');
-  while (ring.rung === rung) ring.sleep(rung);
-}
+export class Rest {
+  private readonly ring: Ring;
+  private readonly rings: readonly Ring[];
+  private readonly awake: number;
+  private readonly patience = new Patience(LONGEST_SPIN_MS);
 
-function countAwake(rings: readonly Ring[]): number {
-  let awake = 0;
-  for (const { state } of rings) if (state !== 'asleep') awake++;
-  return awake;
+  constructor({ rings, index, awake }: RestOptions) {
+    this.ring = rings[index]!;
+    this.rings = rings;
+    this.awake = awake;
+  }
+
+  /** Returns once the bell has rung since `rung` was read. */
+  until(rung: number): void {
+    const { ring, patience } = this;
+    ring.state = 'spinning';
+    if (patience.ms > 0 && this.countAwake() <= this.awake) {
+      ring.count('spins');
+      const end = performance.now() + patience.ms;
+      do {
+        for (let i = 0; i < LOOKS; i++) {
+          if (ring.rung === rung) continue;
+          patience.rewarded();
+          return;
+        }
+      } while (performance.now() < end);
+    }
+    patience.disappointed();
+    ring.state = 'asleep';
+    ring.count('sleeps');
+    while (ring.rung === rung) ring.sleep(rung);
+  }
+
+  private countAwake(): number {
+    let awake = 0;
+    for (const { state } of this.rings) if (state !== 'asleep') awake++;
+    return awake;
+  }
 }

@@ -16,7 +16,7 @@ import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
 import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './protocol.js';
 import type { Request, ToWorker, WorkerData } from './protocol.js';
-import { rest } from './rest.js';
+import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
 
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
@@ -68,6 +68,7 @@ const helper = new Helper({
   },
 });
 
+const rest = new Rest({ rings, index, awake });
 let received = 0;
 let request: Request | undefined;
 
@@ -117,5 +118,5 @@ for (;;) {
   }
   // Read before the ring was found empty: what was posted up to then comes before any entry.
   receive(postedCount);
-  if (!helper.help()) rest(rung, { rings, index, awake });
+  if (!helper.help()) rest.until(rung);
 }
