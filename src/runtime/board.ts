@@ -33,15 +33,15 @@ export class Board {
     Atomics.store(words, REMAINING, parts);
   }
 
-  /** Whether a claim might succeed. */
-  get isOpen(): boolean {
-    return Atomics.load(this.words, REMAINING) > 0;
+  /** Parts that nobody has claimed. */
+  get remaining(): number {
+    return Math.max(0, Atomics.load(this.words, REMAINING));
   }
 
   /** The part that is now the caller's alone; undefined when all are taken. */
   claim(): number | undefined {
     // Looked at first, so that the count never wraps however often there is nothing.
-    const remaining = this.isOpen ? Atomics.sub(this.words, REMAINING, 1) : 0;
+    const remaining = this.remaining > 0 ? Atomics.sub(this.words, REMAINING, 1) : 0;
     return remaining > 0 ? remaining - 1 : undefined;
   }
 

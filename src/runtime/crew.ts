@@ -2,10 +2,13 @@
 // itself; workers with nothing to do take others. The leader waits for parts that somebody has begun, never for somebody
 // to begin, so a step is never slower than alone by more than the calling.
 
+import type { Crew } from '../graph/run.js';
 import type { PlanId } from './protocol.js';
 import type { Board } from './board.js';
-import type { Ring, RingForward } from './ring.js';
+import type { Ring, RingForward, State } from './ring.js';
 
+/** Work that is left for less than this is done sooner than a worker that sleeps has begun (bench/dispatch). */
+const WAKE_MS = 0.03;
 /** Looks at the board before the leader sleeps: some 20 µs, as long as most parts take. */
 const LOOKS = 8192;
 
@@ -14,43 +17,50 @@ export interface Station {
   readonly board: Board;
 }
 
-export class Leader {
+export class Leader implements Crew {
   /** The entry that runs; undefined where the plan is not in the ring, where helpers could not find it. */
   entry: number | undefined;
-  private readonly own: Board;
+  private readonly ring: Ring;
+  private readonly board: Board;
   private readonly others: readonly Ring[];
 
   constructor(stations: readonly Station[], index: number) {
-    this.own = stations[index]!.board;
+    ({ ring: this.ring, board: this.board } = stations[index]!);
     this.others = [...stations.slice(index + 1), ...stations.slice(0, index)].map(({ ring }) => ring);
   }
 
   /** Has every part run once, here or elsewhere; throws what a part throws. The parts may not depend on each other. */
   share(step: number, parts: number, run: (part: number) => void): void {
-    const { own, entry } = this;
+    const { board, entry } = this;
     if (entry === undefined || parts === 1 || this.others.length === 0) {
       for (let part = 0; part < parts; part++) run(part);
       return;
     }
-    own.open(entry, step, parts);
-    this.call(parts - 1);
+    this.ring.state = 'leading';
+    board.open(entry, step, parts);
+    this.call('spinning', parts - 1);
     let here = 0;
     try {
-      for (let part = own.claim(); part !== undefined; part = own.claim()) {
+      const start = performance.now();
+      for (let part = board.claim(); part !== undefined; part = board.claim()) {
         here++;
         run(part);
+        if (here > 1) continue;
+        const left = board.remaining;
+        if ((performance.now() - start) * left > WAKE_MS) this.call('asleep', left);
       }
     } finally {
-      this.waitFor(parts - here - own.shut());
+      // Parts that were claimed elsewhere are awaited also when one threw here: they write to the arena.
+      this.waitFor(parts - board.shut() - here);
     }
     // Run again here: an error is then thrown with its kind and text, and what was not the plan's fault does no harm.
-    if (own.failed) for (let part = 0; part < parts; part++) run(part);
+    if (board.failed) for (let part = 0; part < parts; part++) run(part);
   }
 
-  private call(wanted: number): void {
+  private call(state: State, wanted: number): void {
     for (const ring of this.others) {
-      if (wanted === 0) return;
-      if (ring.state === 'working') continue;
+      if (wanted <= 0) return;
+      if (ring.state !== state) continue;
       ring.ring();
       wanted--;
     }
@@ -58,9 +68,9 @@ export class Leader {
 
   /** A helper that dies in its part never finishes it: then the pool ends this thread too. */
   private waitFor(elsewhere: number): void {
-    const { own } = this;
-    for (let i = 0; i < LOOKS; i++) if (own.done === elsewhere) return;
-    for (let done = own.done; done !== elsewhere; done = own.done) own.sleep(done);
+    const { board } = this;
+    for (let i = 0; i < LOOKS; i++) if (board.done === elsewhere) return;
+    for (let done = board.done; done !== elsewhere; done = board.done) board.sleep(done);
   }
 }
 
@@ -86,7 +96,7 @@ export class Helper {
     let helped = false;
     for (let leader = 0; leader < stations.length; leader++) {
       const { ring, board } = stations[leader]!;
-      if (leader === index || !board.isOpen || !knows(ring.planOf(board.entry))) continue;
+      if (leader === index || board.remaining === 0 || !knows(ring.planOf(board.entry))) continue;
       own.state = 'working';
       // Said before the claim, so that whoever shuts the board sees who may be at a part of it.
       own.helping = leader;

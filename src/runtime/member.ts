@@ -63,10 +63,10 @@ export class Member {
     this.port.close();
   }
 
+  /** A forward's plan is learnt first. */
   send(job: Job): void {
-    const { request, definition } = job;
+    const { request } = job;
     if (this.sent.push(job) === 1) this.since = performance.now();
-    if (request.call === 'forward' && definition) this.learn(request.args.plan, definition);
     const fits = request.call === 'forward' && request.args.bindings.length <= MAX_BINDINGS;
     if (!fits) this.post(request);
     this.ring.submit(fits ? request.args : undefined);

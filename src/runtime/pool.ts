@@ -139,8 +139,19 @@ export class Pool {
         if (member.ready && (!idlest || member.sent.length < idlest.sent.length)) idlest = member;
       }
       if (!idlest || idlest.sent.length >= SLOTS) return;
-      idlest.send(this.waiting.shift()!);
+      const job = this.waiting.shift()!;
+      this.teach(job, idlest);
+      idlest.send(job);
     }
+  }
+
+  /** Whoever runs a forward knows its plan, and whoever might take a part of it. */
+  private teach({ request, definition }: Job, leader: Member): void {
+    if (request.call !== 'forward' || !definition) return;
+    const { plan } = request.args;
+    leader.learn(plan, definition);
+    if (this.size === 1 || definition.steps.every(({ parts }) => parts === 1)) return;
+    for (const member of this.members) member.learn(plan, definition);
   }
 
   /** Whoever was at a part of the same step as the lost worker is lost with it: nobody writes where nobody waits. */

@@ -32,7 +32,7 @@ export class Rest {
   until(rung: number): void {
     const { ring, patience } = this;
     ring.state = 'spinning';
-    if (patience.ms > 0 && this.countAwake() <= this.awake) {
+    if (patience.ms > 0 && this.maySpin()) {
       ring.count('spins');
       const end = performance.now() + patience.ms;
       do {
@@ -49,9 +49,13 @@ export class Rest {
     while (ring.rung === rung) ring.sleep(rung);
   }
 
-  private countAwake(): number {
+  /** Whether there is a core for it besides the main thread's, or soon another part to take. */
+  private maySpin(): boolean {
     let awake = 0;
-    for (const { state } of this.rings) if (state !== 'asleep') awake++;
-    return awake;
+    for (const { state } of this.rings) {
+      if (state === 'leading') return true;
+      if (state !== 'asleep') awake++;
+    }
+    return awake <= this.awake;
   }
 }

@@ -45,9 +45,9 @@ const KINDS: readonly Kind[] = ['forward', 'message'];
 export type Ending = 'null' | 'message';
 const ENDINGS: readonly Ending[] = ['null', 'message'];
 
-/** What a worker does: only an idle one can be called to help. */
-export type State = 'asleep' | 'spinning' | 'working';
-const STATES: readonly State[] = ['asleep', 'spinning', 'working'];
+/** What a worker does: one that leads has parts for others, one that rests can be called to take them. */
+export type State = 'asleep' | 'spinning' | 'working' | 'leading';
+const STATES: readonly State[] = ['asleep', 'spinning', 'working', 'leading'];
 
 /** What workers count, in seconds and times. They outlive the worker. */
 const FIGURE_NAMES = ['busySeconds', 'calls', 'planSeconds', 'plans', 'parts', 'spins', 'sleeps'] as const;

@@ -5,7 +5,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
-import { runPlan } from '../graph/run.js';
+import { runPart, runPlan } from '../graph/run.js';
 import { numel } from '../tensor/shape.js';
 import { statistics } from '../tensor/statistics.js';
 import { Bell } from './bell.js';
@@ -31,7 +31,7 @@ const plans = new Map<PlanId, Plan>();
 const handlers: Handlers = {
   forward({ plan, segment, arena, bindings }) {
     const start = performance.now();
-    runPlan(plans.get(plan)!, segments[segment]!.kernels, { arena, bindings });
+    runPlan(plans.get(plan)!, segments[segment]!.kernels, { arena, bindings }, leader);
     ring.count('plans');
     ring.count('planSeconds', (performance.now() - start) / 1000);
     return null;
@@ -63,8 +63,10 @@ const helper = new Helper({
   stations,
   index,
   knows: (plan) => plans.has(plan),
-  prepare: () => () => {
-    throw new Error('plans have no parts');
+  prepare: ({ plan, segment, arena, bindings }) => {
+    const definition = plans.get(plan)!;
+    const { kernels } = segments[segment]!;
+    return (step, part) => runPart(definition, kernels, { arena, bindings }, { step, part });
   },
 });
 
