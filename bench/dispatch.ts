@@ -81,8 +81,7 @@ async function cost(call: Call, ahead: number): Promise<{ wall: number; cpu: num
 const peer = messages();
 const sides: Record<string, Call> = {
   message: peer.call,
-  ring: () =>
-    pools[0]!.call('forward', { plan: 1, segment: 0, arena: 65536, bindings: [65536] }, EMPTY),
+  ring: () => pools[0]!.call('forward', { plan: 1, segment: 0, arena: 65536, bindings: [65536] }, EMPTY),
 };
 const results: Record<string, number> = {};
 const measured = new Map<string, number[]>();

@@ -21,7 +21,10 @@ import { Ring, type Ending } from './ring.js';
 
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
 const bell = new Bell(shared.bell);
-const stations = shared.stations.map(({ ring, board }) => ({ ring: new Ring(ring), board: new Board(board) }));
+const stations = shared.stations.map(({ ring, board }) => ({
+  ring: new Ring(ring),
+  board: new Board(board),
+}));
 const rings = stations.map((station) => station.ring);
 const ring = rings[index]!;
 const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
