@@ -150,12 +150,14 @@ it('loses with a hung leader whoever is at the same step: nobody writes once the
   const made = await start({ workers: 2, timeoutMs: 1000, onLost: (error) => lost.push(error) });
   const long = await product(made, [8192, 2048, 2048], { times: 100 });
   await expect(run(long)).rejects.toThrow(WorkerLostError);
+  const parts = pool.figure('parts');
   const arena = long.arena();
   arena.fill(-1);
   await pool.ready();
   const next = await product(made, [2, 32, 32]);
   await Promise.all([run(next), run(next), run(next)]);
   check(next);
+  expect(pool.figure('parts')).toBe(parts);
   expect(arena.every((value) => value === -1)).toBe(true);
   // The helper is lost too unless it had done its last part when the leader had ended.
   expect([1, 2]).toContain(lost.length);
