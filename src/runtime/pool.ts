@@ -1,18 +1,17 @@
-// Runs calls on worker threads and matches replies by id. A worker that dies or hangs is replaced: the call in it
-// fails with WorkerLostError, those that wait behind it go to another worker.
+// Runs calls on worker threads and matches answers by their order. A worker that dies or hangs is replaced: the call in
+// it fails with WorkerLostError, those that wait behind it go to another worker.
 // Knows nothing about models: their order is the scheduler's business.
 
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
-import { kernelModule } from './kernel-module.js';
+import { Bell } from './bell.js';
+import { Board } from './board.js';
+import { Member, type Job } from './member.js';
 import type { SharedMemory } from './memory.js';
-import type { CallName, Calls, FromWorker, Notice, PlanId, Request, WorkerData } from './protocol.js';
+import type { CallName, Calls, Notice, PlanId, Request } from './protocol.js';
+import { Ring, SLOTS, type Figure } from './ring.js';
 
-const WORKER = new URL('./worker.js', import.meta.url);
-/** Calls sent to one worker ahead of its answers: enough to hide a message's way, few enough to be moved elsewhere. */
-const DEPTH = 4;
 const WATCH_INTERVAL_MS = 250;
 /** Workers that die before they are ready this often in a row mean a defect, not an accident. */
 const MAX_FAILED_STARTS = 5;
@@ -20,22 +19,6 @@ const MAX_FAILED_STARTS = 5;
 /** The worker that ran the call died or hung; nothing that the call wrote is used. */
 export class WorkerLostError extends Error {}
 export class PoolClosedError extends Error {}
-
-interface Job {
-  readonly request: Request;
-  readonly definition: Plan | undefined;
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
-interface Member {
-  readonly worker: Worker;
-  readonly sent: Job[];
-  readonly plans: Set<PlanId>;
-  ready: boolean;
-  /** When the first of `sent` began, by performance.now(). */
-  since: number;
-}
 
 export interface PoolOptions {
   readonly workers: number;
@@ -48,11 +31,12 @@ export interface PoolOptions {
 export class Pool {
   readonly size: number;
   private readonly options: PoolOptions;
+  private readonly bell = new Bell();
+  private readonly stations: readonly { readonly ring: Ring; readonly board: Board }[];
   private readonly members = new Set<Member>();
   private readonly waiting: Job[] = [];
   private readonly watch: NodeJS.Timeout;
   private readonly readyListeners: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  private nextId = 1;
   private failedStarts = 0;
   private closed = false;
   private onIdle: (() => void) | undefined;
@@ -60,8 +44,9 @@ export class Pool {
   constructor(options: PoolOptions) {
     this.options = options;
     this.size = options.workers;
+    this.stations = Array.from({ length: this.size }, () => ({ ring: new Ring(), board: new Board() }));
     options.memory.onSegment((memory) => this.tell({ notice: 'segment', memory }));
-    for (let i = 0; i < options.workers; i++) this.start();
+    for (const index of this.stations.keys()) this.start(index);
     this.watch = setInterval(() => this.endHung(), Math.min(WATCH_INTERVAL_MS, options.timeoutMs));
     this.watch.unref();
   }
@@ -79,20 +64,24 @@ export class Pool {
     return { queued: this.waiting.length, running };
   }
 
+  /** What all workers so far have counted. */
+  figure(name: Figure): number {
+    return this.stations.reduce((sum, { ring }) => sum + ring.figure(name), 0);
+  }
+
   /** Rejects with ValueError, WorkerLostError or PoolClosedError. A forward's plan goes along where it is not known. */
   call<C extends CallName>(call: C, args: Calls[C]['args'], definition?: Plan): Promise<Calls[C]['result']> {
     if (this.closed) return Promise.reject(new PoolClosedError('the pool is closed'));
     return new Promise<Calls[C]['result']>((resolve, reject) => {
-      const request = { id: this.nextId++, call, args } as Request;
-      this.waiting.push({ request, definition, resolve: resolve, reject });
-      this.dispatch();
+      const request = { call, args } as Request;
+      this.waiting.push({ request, definition, resolve, reject });
+      this.progress();
     });
   }
 
   /** Workers drop the plan. */
   forget(plan: PlanId): void {
-    for (const member of this.members)
-      if (member.plans.delete(plan)) member.worker.postMessage({ notice: 'forget', plan });
+    for (const member of this.members) member.forget(plan);
   }
 
   /** Lets the calls in progress end, for at most `graceMs`, then stops the workers. */
@@ -106,39 +95,40 @@ export class Pool {
       await Promise.race([idle, delay(graceMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
       timer.abort();
     }
-    await Promise.all([...this.members].map(({ worker }) => worker.terminate()));
+    await Promise.all([...this.members].map((member) => member.terminate()));
     for (const job of this.waiting.splice(0)) job.reject(new PoolClosedError('the pool is closed'));
+    // Nobody else rings it again, and whoever listens would wait forever.
+    this.bell.ring();
   }
 
-  private start(): void {
-    const workerData: WorkerData = { kernels: kernelModule(), memories: this.options.memory.memories };
-    const worker = new Worker(WORKER, { workerData, name: 'weightroom' });
-    const member: Member = { worker, sent: [], plans: new Set(), ready: false, since: 0 };
-    let reason = new Error('the worker stopped');
+  private start(index: number): void {
+    const { ring } = this.stations[index]!;
+    const member: Member = new Member({
+      index,
+      ring,
+      stations: this.stations.map((station) => ({ ring: station.ring.buffer, board: station.board.buffer })),
+      bell: this.bell.buffer,
+      memories: this.options.memory.memories,
+      awake: availableParallelism() - 1,
+      onReady: () => this.welcome(),
+      onExit: (reason) => void this.lose(member, reason),
+    });
     this.members.add(member);
-    worker.on('message', (message: FromWorker) => this.receive(member, message));
-    worker.on('error', (error) => (reason = error));
-    worker.on('exit', () => this.lose(member, reason));
   }
 
-  private receive(member: Member, message: FromWorker): void {
-    if ('ready' in message) {
-      member.ready = true;
-      this.failedStarts = 0;
-      if (this.allReady()) for (const { resolve } of this.readyListeners.splice(0)) resolve();
-    } else {
-      const job = member.sent.shift()!;
-      member.since = performance.now();
-      if ('result' in message) job.resolve(message.result as never);
-      else
-        job.reject(
-          message.failure.kind === 'value'
-            ? new ValueError(message.failure.message)
-            : new Error(message.failure.message),
-        );
-    }
+  private welcome(): void {
+    this.failedStarts = 0;
+    if (this.allReady()) for (const { resolve } of this.readyListeners.splice(0)) resolve();
+    this.progress();
+  }
+
+  /** Settles what was answered, sends what waits, and listens for the rest. */
+  private progress(): void {
+    const { rung } = this.bell;
+    for (const member of this.members) member.settle();
     this.dispatch();
-    if (this.onIdle && this.load.running === 0) this.onIdle();
+    if (this.load.running > 0) this.bell.listen(rung, () => this.progress());
+    else this.onIdle?.();
   }
 
   /** The invariant: a call is with one worker at a time, in the order in which it will be answered. */
@@ -148,25 +138,34 @@ export class Pool {
       for (const member of this.members) {
         if (member.ready && (!idlest || member.sent.length < idlest.sent.length)) idlest = member;
       }
-      if (!idlest || idlest.sent.length >= DEPTH) return;
-      this.send(idlest, this.waiting.shift()!);
+      if (!idlest || idlest.sent.length >= SLOTS) return;
+      const job = this.waiting.shift()!;
+      this.teach(job, idlest);
+      idlest.send(job);
     }
   }
 
-  private send(member: Member, job: Job): void {
-    const { request, definition } = job;
-    if (member.sent.push(job) === 1) member.since = performance.now();
-    if (request.call === 'forward' && definition && !member.plans.has(request.args.plan)) {
-      member.plans.add(request.args.plan);
-      member.worker.postMessage({ ...request, args: { ...request.args, definition } });
-    } else {
-      member.worker.postMessage(request);
-    }
+  /** Whoever runs a forward knows its plan, and whoever might take a part of it. */
+  private teach({ request, definition }: Job, leader: Member): void {
+    if (request.call !== 'forward' || !definition) return;
+    const { plan } = request.args;
+    leader.learn(plan, definition);
+    if (this.size === 1 || definition.steps.every(({ parts }) => parts === 1)) return;
+    for (const member of this.members) member.learn(plan, definition);
   }
 
-  private lose(member: Member, reason: Error): void {
+  /** Whoever was at a part of the same step as the lost worker is lost with it: nobody writes where nobody waits. */
+  private async lose(member: Member, reason: Error): Promise<void> {
     this.members.delete(member);
-    const [running, ...behind] = member.sent.splice(0);
+    member.settle();
+    member.close();
+    const running = member.ring.busy ? member.sent.shift() : undefined;
+    this.stations[member.index]!.board.shut();
+    const together = [...this.members].filter(
+      (other) => other.ring.helping === member.index || member.ring.helping === other.index,
+    );
+    await Promise.all(together.map((other) => other.terminate()));
+    const behind = member.sent.splice(0);
     running?.reject(
       this.closed ? new PoolClosedError('the pool is closed') : new WorkerLostError(reason.message),
     );
@@ -181,18 +180,21 @@ export class Pool {
       for (const job of this.waiting.splice(0)) job.reject(new WorkerLostError(reason.message));
       return;
     }
-    this.start();
+    this.start(member.index);
+    this.progress();
   }
 
   private endHung(): void {
+    // What was answered while this thread was busy does not count as hung.
+    this.progress();
     const now = performance.now();
-    for (const { worker, sent, since } of this.members) {
-      if (sent.length > 0 && now - since > this.options.timeoutMs) void worker.terminate();
+    for (const member of this.members) {
+      if (member.sent.length > 0 && now - member.since > this.options.timeoutMs) void member.terminate();
     }
   }
 
   private tell(notice: Notice): void {
-    for (const { worker } of this.members) worker.postMessage(notice);
+    for (const member of this.members) member.tell(notice);
   }
 
   private allReady(): boolean {

@@ -1,6 +1,7 @@
 // Every message between the main thread and its workers. Everything else is derived from these types:
-// a call without a handler does not compile.
+// a call without a handler does not compile. Forwards go through the ring where they fit (ring.ts).
 
+import type { MessagePort } from 'node:worker_threads';
 import type { Plan } from '../graph/plan.js';
 import type { InitSpec } from '../nn/init/spec.js';
 import type { DType } from '../tensor/dtype.js';
@@ -38,9 +39,9 @@ export type EditStep =
   | { readonly kind: 'patch'; readonly target: Placed; readonly op: PlacedPatchOp };
 
 export interface Calls {
-  /** Runs a plan; the definition comes along when this worker has not seen it. Rejects with ValueError. */
+  /** Runs a plan that was told before. Rejects with ValueError. */
   forward: {
-    args: { plan: PlanId; definition?: Plan; segment: number; arena: number; bindings: readonly number[] };
+    args: { plan: PlanId; segment: number; arena: number; bindings: readonly number[] };
     result: null;
   };
   /** Rejects with ValueError where a step cannot be done. */
@@ -57,25 +58,29 @@ export type CallName = keyof Calls;
 export type Handlers = { readonly [C in CallName]: (args: Calls[C]['args']) => Calls[C]['result'] };
 
 export type Request = {
-  [C in CallName]: { readonly id: number; readonly call: C; readonly args: Calls[C]['args'] };
+  [C in CallName]: { readonly call: C; readonly args: Calls[C]['args'] };
 }[CallName];
 
 /** Told, not asked: no answer comes. */
 export type Notice =
   | { readonly notice: 'segment'; readonly memory: WebAssembly.Memory }
+  | { readonly notice: 'plan'; readonly plan: PlanId; readonly definition: Plan }
   | { readonly notice: 'forget'; readonly plan: PlanId };
 
 export type ToWorker = Request | Notice;
 
 export type FromWorker =
-  | { readonly ready: true }
-  | { readonly id: number; readonly result: Calls[CallName]['result'] }
-  | {
-      readonly id: number;
-      readonly failure: { readonly kind: 'value' | 'internal'; readonly message: string };
-    };
+  | { readonly result: Calls[CallName]['result'] }
+  | { readonly failure: { readonly kind: 'value' | 'internal'; readonly message: string } };
 
 export interface WorkerData {
   readonly kernels: KernelModule;
   readonly memories: readonly WebAssembly.Memory[];
+  /** Of this worker among all. */
+  readonly index: number;
+  readonly stations: readonly { readonly ring: SharedArrayBuffer; readonly board: SharedArrayBuffer }[];
+  readonly bell: SharedArrayBuffer;
+  readonly port: MessagePort;
+  /** Workers that may be awake for one of them to spin. */
+  readonly awake: number;
 }

@@ -1,37 +1,42 @@
-// A worker thread: runs plans and edits on shared memory, one call after another.
+// A worker thread: runs plans and edits on shared memory, one after another, and parts of other workers' plans between.
 // It knows addresses, shapes and ops; models, names and revisions are the main thread's business.
+// Its loop never returns to Node's: it sleeps on its bell, and reads messages itself.
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
-import { runPlan } from '../graph/run.js';
+import { runPart, runPlan } from '../graph/run.js';
 import { numel } from '../tensor/shape.js';
 import { statistics } from '../tensor/statistics.js';
+import { Bell } from './bell.js';
+import { Board } from './board.js';
+import { Helper, Leader } from './crew.js';
 import { edit } from './edit.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
-import type {
-  Calls,
-  CallName,
-  FromWorker,
-  Handlers,
-  Notice,
-  PlanId,
-  Request,
-  ToWorker,
-  WorkerData,
-} from './protocol.js';
+import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './protocol.js';
+import type { Request, ToWorker, WorkerData } from './protocol.js';
+import { Rest } from './rest.js';
+import { Ring, type Ending } from './ring.js';
 
-const port = parentPort!;
-const { kernels: kernelModule, memories } = workerData as WorkerData;
+const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
+const bell = new Bell(shared.bell);
+const stations = shared.stations.map(({ ring, board }) => ({
+  ring: new Ring(ring),
+  board: new Board(board),
+}));
+const rings = stations.map((station) => station.ring);
+const ring = rings[index]!;
 const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
 const segments = memories.map(addSegment);
 const plans = new Map<PlanId, Plan>();
 
 const handlers: Handlers = {
-  forward({ plan, definition, segment, arena, bindings }) {
-    if (definition) plans.set(plan, definition);
-    runPlan(plans.get(plan)!, segments[segment]!.kernels, { arena, bindings });
+  forward({ plan, segment, arena, bindings }) {
+    const start = performance.now();
+    runPlan(plans.get(plan)!, segments[segment]!.kernels, { arena, bindings }, leader);
+    ring.count('plans');
+    ring.count('planSeconds', (performance.now() - start) / 1000);
     return null;
   },
   edit({ segment, steps }) {
@@ -52,21 +57,71 @@ const handlers: Handlers = {
 
 const notices: { readonly [N in Notice['notice']]: (notice: Extract<Notice, { notice: N }>) => void } = {
   segment: ({ memory }) => void segments.push(addSegment(memory)),
+  plan: ({ plan, definition }) => void plans.set(plan, definition),
   forget: ({ plan }) => void plans.delete(plan),
 };
 
-function answer({ id, call, args }: Request): FromWorker {
-  try {
-    const handle = handlers[call] as (args: Calls[CallName]['args']) => Calls[CallName]['result'];
-    return { id, result: handle(args) };
-  } catch (error) {
-    const kind = error instanceof ValueError ? 'value' : 'internal';
-    return { id, failure: { kind, message: error instanceof Error ? error.message : String(error) } };
+const leader = new Leader(stations, index);
+const helper = new Helper({
+  stations,
+  index,
+  knows: (plan) => plans.has(plan),
+  prepare: ({ plan, segment, arena, bindings }) => {
+    const definition = plans.get(plan)!;
+    const { kernels } = segments[segment]!;
+    return (step, part) => runPart(definition, kernels, { arena, bindings }, { step, part });
+  },
+});
+
+const rest = new Rest({ rings, index, awake });
+let received = 0;
+let request: Request | undefined;
+
+/** Reads the port up to a message, that one included. */
+function receive(until: number): void {
+  for (; received !== until; received = (received + 1) | 0) {
+    const { message } = receiveMessageOnPort(port) as { message: ToWorker };
+    if ('notice' in message) (notices[message.notice] as (notice: Notice) => void)(message);
+    else request = message;
   }
 }
 
-port.on('message', (message: ToWorker) => {
-  if ('notice' in message) (notices[message.notice] as (notice: Notice) => void)(message);
-  else port.postMessage(answer(message));
-});
-port.postMessage({ ready: true } satisfies FromWorker);
+function answer({ call, args }: Request): Ending {
+  try {
+    const handle = handlers[call] as (args: Calls[CallName]['args']) => Calls[CallName]['result'];
+    const result = handle(args);
+    if (result === null) return 'null';
+    port.postMessage({ result } satisfies FromWorker);
+  } catch (error) {
+    const kind = error instanceof ValueError ? 'value' : 'internal';
+    const message = error instanceof Error ? error.message : String(error);
+    port.postMessage({ failure: { kind, message } } satisfies FromWorker);
+  }
+  return 'message';
+}
+
+function runEntry(): void {
+  ring.state = 'working';
+  const start = performance.now();
+  const entry = ring.begin();
+  receive(ring.messagesBefore(entry));
+  const inRing = ring.kindOf(entry) === 'forward';
+  leader.entry = inRing ? entry : undefined;
+  const ending = answer(inRing ? { call: 'forward', args: ring.forwardAt(entry) } : request!);
+  ring.count('calls');
+  ring.count('busySeconds', (performance.now() - start) / 1000);
+  ring.finish(entry, ending);
+  bell.ring();
+}
+
+parentPort!.postMessage('ready');
+for (;;) {
+  const { rung, postedCount } = ring;
+  if (ring.submittedAny) {
+    runEntry();
+    continue;
+  }
+  // Read before the ring was found empty: what was posted up to then comes before any entry.
+  receive(postedCount);
+  if (!helper.help()) rest.until(rung);
+}
