@@ -11,6 +11,7 @@ export { linear, pack } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';
+export { write_bool, write_float32, write_int32, write_int64 } from './text-write';
 
 /** 1 where madd rounds once (fused), 0 where it rounds twice. */
 export function madd_is_fused(): i32 {
