@@ -2,15 +2,14 @@
 // Schubfach (Giulietti, The Schubfach way to render doubles, 2021), its decisions made by selects and not by branches:
 // the digits of a tensor's numbers are as good as random. The style is Number#toString's.
 
-import { powerHigh, powerLow } from './text-powers';
+import { powerHigh } from './text-powers';
 
-/** value · 10^exponent, exact where it matters: g has the power's first 64 bits, rounded up; a lost bit stays seen as 1. */
+/** The first 32 of 96 bits, high · 2^32 + low; lost ones stay seen: the last bit is 1 where there were more than one unit. */
 // @ts-ignore: decorator
 @inline
-function roundToOdd(g: u64, cp: u64): u32 {
-  const low = (g & 0xffffffff) * cp;
-  const high = (g >> 32) * cp + (low >> 32);
-  return <u32>(high >> 32) | u32(<u32>high > 1);
+function roundToOdd(high: u64, low: u64): u32 {
+  const sum = high + (low >> 32);
+  return <u32>(sum >> 32) | u32(<u32>sum > 1);
 }
 
 const NINE_DIGITS: u32 = 100000000;
@@ -78,11 +77,16 @@ export function putFloat32(value: f32, out: usize): usize {
 
   const k = (q * 1262611 - (closer ? 524031 : 0)) >> 22; // floor(log10(2^q)), of 3/4 of it where closer
   const h = <u64>(q + ((-k * 1741647) >> 19) + 1);
-  const g = powerHigh(-k) + u64(powerLow(-k) != 0);
-  const quarters = <u64>c << 2;
-  const lower = roundToOdd(g, (quarters - 2 + closer) << h) + odd;
-  const middle = roundToOdd(g, quarters << h);
-  const upper = roundToOdd(g, (quarters + 2) << h) - odd;
+  const g = powerHigh(-k) + 1; // the power's first 64 bits, never too small
+  const quarters = <u64>c << (h + 2);
+  const gHigh = g >> 32;
+  const gLow = <u64>(<u32>g);
+  const high = gHigh * quarters;
+  const low = gLow * quarters;
+  const middle = roundToOdd(high, low);
+  const upper = roundToOdd(high + (gHigh << (h + 1)), low + (gLow << (h + 1))) - odd;
+  const below = h + 1 - <u64>closer;
+  const lower = roundToOdd(high - (gHigh << below), low - (gLow << below)) + odd;
 
   // In units of 10^k: one digit less, or the one of the two around the value that is inside, or the nearer one.
   const s = middle >>> 2;

@@ -8,6 +8,7 @@ import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
 import type { KernelModule } from './kernel-module.js';
+import type { Reading, TextOrder, TextPlace } from './text.js';
 
 export type PlanId = number;
 
@@ -51,6 +52,13 @@ export interface Calls {
     args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] };
     result: boolean[];
   };
+  /** Reads the lists of numbers in a request's body. */
+  readBody: {
+    args: { segment: number; text: TextPlace; room: { address: number; bytes: number } };
+    result: Reading;
+  };
+  /** Writes a tensor's numbers as JSON; the bytes of the text. */
+  writeText: { args: TextOrder & { segment: number }; result: number };
 }
 
 export type CallName = keyof Calls;

@@ -21,6 +21,7 @@ import type {
   ToWorker,
   WorkerData,
 } from './protocol.js';
+import { readBody, writeText } from './text.js';
 
 const port = parentPort!;
 const { kernels: kernelModule, memories } = workerData as WorkerData;
@@ -47,6 +48,14 @@ const handlers: Handlers = {
       ({ a, b, bytes }) =>
         Buffer.compare(viewAt(memory, a, bytes, 'bool'), viewAt(memory, b, bytes, 'bool')) === 0,
     );
+  },
+  readBody({ segment, ...body }) {
+    const { memory, kernels } = segments[segment]!;
+    return readBody(memory, kernels, body);
+  },
+  writeText({ segment, ...order }) {
+    const { memory, kernels } = segments[segment]!;
+    return writeText(memory, kernels, order);
   },
 };
 
