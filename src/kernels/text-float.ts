@@ -117,7 +117,7 @@ export function putFloat32(value: f32, out: usize): usize {
   const first = <u32>((<u64>digits * 1441151881) >> 57); // digits / 10^8
   const others = eightDigits(digits - first * NINE_DIGITS);
   const count = 9 - (<i32>clz(others) >> 3);
-  if (point < LEFTMOST || point > RIGHTMOST) return putLong(first, others, count, point, start);
+  if (point < LEFTMOST || point > RIGHTMOST) return putLong(size, first, others, count, point, start);
 
   const parts = i64x2.replace_lane(i64x2.splat(others | ZEROS), 1, 0x2e3030 + first);
   const by = v128.load(PATTERNS + (<usize>(min(point, LAST_PATTERN) - LEFTMOST) << 4));
@@ -145,8 +145,18 @@ function putSpecial(size: u32, pattern: u32, start: usize, out: usize): usize {
   return word + 9;
 }
 
+/**
+ * 7.038531e-26 is the one text of this kind whose float64 is halfway between two float32, and would be read as the wrong
+ * one of them: so it has a digit more. That there is no other was found by reading back every float32.
+ */
+const MISREAD: u32 = 0x15ae43fd;
+
 /** Up to 21 digits before the point as an integer; all others with an exponent. */
-function putLong(first: u32, others: u64, count: i32, point: i32, start: usize): usize {
+function putLong(size: u32, first: u32, others: u64, count: i32, point: i32, start: usize): usize {
+  if (size == MISREAD) {
+    others = eightDigits(3853070);
+    count = 8;
+  }
   store<u8>(start, first + 0x30);
   if (point > 0 && point <= 21) {
     store<u64>(start, others | ZEROS, 1);
@@ -163,12 +173,12 @@ function putLong(first: u32, others: u64, count: i32, point: i32, start: usize):
   const exponent = point - 1;
   store<u8>(end, 0x65); // e
   store<u8>(end, exponent < 0 ? 0x2d : 0x2b, 1);
-  const size = abs(exponent);
-  if (size < 10) {
-    store<u8>(end, 0x30 + size, 2);
+  const power = abs(exponent);
+  if (power < 10) {
+    store<u8>(end, 0x30 + power, 2);
     return end + 3;
   }
-  store<u8>(end, 0x30 + size / 10, 2);
-  store<u8>(end, 0x30 + (size % 10), 3);
+  store<u8>(end, 0x30 + power / 10, 2);
+  store<u8>(end, 0x30 + (power % 10), 3);
   return end + 4;
 }

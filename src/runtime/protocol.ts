@@ -8,7 +8,7 @@ import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
 import type { KernelModule } from './kernel-module.js';
-import type { Reading, TextOrder, TextPlace } from './text.js';
+import type { Reading, ReadOrder, TextOrder } from './text.js';
 
 export type PlanId = number;
 
@@ -53,10 +53,7 @@ export interface Calls {
     result: boolean[];
   };
   /** Reads the lists of numbers in a request's body. */
-  readBody: {
-    args: { segment: number; text: TextPlace; room: { address: number; bytes: number } };
-    result: Reading;
-  };
+  readBody: { args: ReadOrder & { segment: number }; result: Reading };
   /** Writes a tensor's numbers as JSON; the bytes of the text. */
   writeText: { args: TextOrder & { segment: number }; result: number };
 }

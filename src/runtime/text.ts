@@ -46,7 +46,19 @@ export type Reading =
 const LEAST_NUMBERS = 128;
 
 /** A reading in memory, in words, as src/kernels/text-read.ts has it: first what the caller sets, then what it finds. */
-const WORD = { at: 0, end: 1, out: 2, outEnd: 3, least: 4, depth: 5, after: 6, rank: 7, from: 8, first: 9, traits: 10 };
+const WORD = {
+  at: 0,
+  end: 1,
+  out: 2,
+  outEnd: 3,
+  least: 4,
+  depth: 5,
+  after: 6,
+  rank: 7,
+  from: 8,
+  first: 9,
+  traits: 10,
+};
 /** Bytes: two float64, and a word for each extent. */
 const [MIN, MAX, EXTENTS] = [48, 56, 64];
 const READING_BYTES = 576;
@@ -63,21 +75,28 @@ export function readingRoom(numbers: number): number {
   return READING_BYTES + numbers * 4;
 }
 
-/** Reads a body. The room, `readingRoom` long or shorter, keeps the lists' numbers; what does not fit stays in the text. */
-export function readBody(
-  memory: WebAssembly.Memory,
-  kernels: Kernels,
-  { text, room }: { readonly text: TextPlace; readonly room: { address: number; bytes: number } },
-): Reading {
+export interface ReadOrder {
+  readonly text: TextPlace;
+  /** For the lists' numbers: `readingRoom` bytes at a multiple of 8. What has no room stays in the text. */
+  readonly room: { readonly address: number; readonly bytes: number };
+  readonly leastNumbers?: number;
+}
+
+/** Reads a body. Its bytes are those of JSON, or of anything else. */
+export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: ReadOrder): Reading {
+  const { text, room, leastNumbers = LEAST_NUMBERS } = order;
   const { address, bytes } = text;
   const body = bufferAt(memory, text);
-  const words = new Uint32Array(viewAt(memory, room.address, READING_BYTES / 4, 'int32').buffer, room.address);
+  const words = new Uint32Array(
+    viewAt(memory, room.address, READING_BYTES / 4, 'int32').buffer,
+    room.address,
+  );
   const view = new DataView(words.buffer, room.address, READING_BYTES);
   const word = (name: keyof typeof WORD): number => words[WORD[name]]!;
   const textOf = (from: number, to: number): string => body.toString('utf8', from, to);
   const first = room.address + READING_BYTES;
   const outEnd = first + Math.floor((room.bytes - READING_BYTES) / 4) * 4;
-  words.set([address, address + bytes, first, outEnd, LEAST_NUMBERS, 0]);
+  words.set([address, address + bytes, first, outEnd, leastNumbers, 0]);
 
   const lists: ReadList[] = [];
   const marker = `${randomUUID()} `;

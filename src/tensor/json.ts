@@ -168,7 +168,8 @@ function writePlaced(numbers: PlacedNumbers | undefined, target: TensorData): bo
   const { floats, integral, booleans, min, max } = numbers;
   const dtype = dtypeOf(target);
   const whole = integral && Math.max(-min, max) <= MOST_WHOLE;
-  if (dtype === 'bool' ? !whole || min < 0 || max > 1 : booleans || (dtype !== 'float32' && !whole)) return false;
+  if (dtype === 'bool' ? !whole || min < 0 || max > 1 : booleans || (dtype !== 'float32' && !whole))
+    return false;
   if (dtype === 'int64') setInt64(target as BigInt64Array, floats);
   else (target as Exclude<TensorData, BigInt64Array>).set(floats);
   return true;
