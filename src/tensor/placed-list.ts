@@ -35,17 +35,22 @@ export function placedList(numbers: PlacedNumbers, text: () => string): unknown[
     }
     return list;
   };
-  const list = new Proxy<unknown[]>([], {
+  /** Changed, it is a list like any other. */
+  const changing = (list: unknown[]): unknown[] => {
+    placed.delete(proxy);
+    return read(list);
+  };
+  const proxy: unknown[] = new Proxy<unknown[]>([], {
     get: (target, key, receiver) =>
       key === 'length' && unread ? numbers.shape[0] : (Reflect.get(read(target), key, receiver) as unknown),
-    set: (target, key, value, receiver) => Reflect.set(read(target), key, value, receiver),
     has: (target, key) => Reflect.has(read(target), key),
     ownKeys: (target) => Reflect.ownKeys(read(target)),
     getOwnPropertyDescriptor: (target, key) => Reflect.getOwnPropertyDescriptor(read(target), key),
-    defineProperty: (target, key, descriptor) => Reflect.defineProperty(read(target), key, descriptor),
-    deleteProperty: (target, key) => Reflect.deleteProperty(read(target), key),
+    set: (target, key, value, receiver) => Reflect.set(changing(target), key, value, receiver),
+    defineProperty: (target, key, descriptor) => Reflect.defineProperty(changing(target), key, descriptor),
+    deleteProperty: (target, key) => Reflect.deleteProperty(changing(target), key),
     preventExtensions: (target) => Reflect.preventExtensions(read(target)),
   });
-  placed.set(list, numbers);
-  return list;
+  placed.set(proxy, numbers);
+  return proxy;
 }

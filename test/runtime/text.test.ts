@@ -1,6 +1,16 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { mostNumbers, readBody, readingRoom, restoreBody, textRoom, writeText } from '#src/runtime/text.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SharedMemory } from '#src/runtime/memory.js';
+import { Pool } from '#src/runtime/pool.js';
+import {
+  mostNumbers,
+  readBody,
+  readingRoom,
+  restoreBody,
+  TEXT_PADDING,
+  textRoom,
+  writeText,
+} from '#src/runtime/text.js';
 import type { DType } from '#src/tensor/dtype.js';
 import { decodeTensor, inspectTensor, stringifyAnswer, TensorError } from '#src/tensor/json.js';
 import { numbersOf } from '#src/tensor/placed-list.js';
@@ -427,5 +437,50 @@ describe('the numbers of an answer', () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('workers', () => {
+  const shared = new SharedMemory({ limitBytes: 2 ** 26 });
+  let pool: Pool;
+  beforeAll(async () => {
+    pool = new Pool({ workers: 2, memory: shared, timeoutMs: 30_000 });
+    await pool.ready();
+  });
+  afterAll(() => pool.close());
+
+  it('write a tensor together, and read it back to the same bits', async () => {
+    const next = randomBits(123_456_789);
+    const shape = [50, 40, 25];
+    const count = numel(shape);
+    const data = shared.allocate(count * 4);
+    const { segment } = data;
+    const source = shared.tensor(data, shape, 'float32').data as Float32Array;
+    for (let i = 0; i < count; i++) source[i] = next() / 2 ** 31 - 1;
+
+    const tensor = { address: data.address, shape, dtype: 'float32' as const };
+    const write = async (from: number, to: number): Promise<string> => {
+      const room = textRoom(tensor, 'nested', { from, to });
+      const { address } = shared.allocate(room, segment);
+      const order = { segment, tensor, layout: 'nested' as const, out: address, room, part: { from, to } };
+      const bytes = await pool.call('writeText', order);
+      return Buffer.from(shared.memories[segment]!.buffer, address, bytes).toString('latin1');
+    };
+    const parts = await Promise.all([write(0, 12_345), write(12_345, 30_000), write(30_000, count)]);
+    const body = Buffer.from(`{"module":"","inputs":${parts.join('')}}`);
+
+    const memory = shared.memories[segment]!;
+    const { address } = shared.allocate(body.length + TEXT_PADDING, segment);
+    Buffer.from(memory.buffer).set(body, address);
+    const roomBytes = readingRoom(count);
+    const room = { address: shared.allocate(roomBytes, segment).address, bytes: roomBytes };
+    const reading = await pool.call('readBody', { segment, text: { address, bytes: body.length }, room });
+    if ('wrong' in reading) throw new Error(reading.wrong);
+    expect(reading.skeleton.length).toBeLessThan(100);
+    const { inputs } = restoreBody(JSON.parse(reading.skeleton), reading, { memory, address }) as {
+      inputs: unknown;
+    };
+    expect(inspectTensor(inputs, 'inputs')).toEqual({ shape, dtype: undefined, integral: false });
+    expect(decodeTensor(inputs, { path: 'inputs' }).data).toEqual(source);
   });
 });
