@@ -2,10 +2,10 @@
 // true, false, "NaN", "Infinity" and "-Infinity". Anything else, wrong JSON too, is passed over: it is for others to say
 // what it is. Each byte is looked at once, however lists are nested; past the text's end there must be 64 bytes to read.
 
+import { ZEROS } from './text-float';
 import { nearestFloat64, UNDECIDED } from './text-number';
 
 const MAX_RANK: u32 = 64;
-const ZEROS: u64 = 0x3030303030303030;
 const UNKNOWN: u32 = u32.MAX_VALUE;
 
 /**
