@@ -1,6 +1,6 @@
 // Finds the lists of numbers in a JSON text and reads them: nested lists, all of one length at each depth, of numbers,
 // true, false, "NaN", "Infinity" and "-Infinity". Anything else, wrong JSON too, is passed over: it is for others to say
-// what it is. Each byte is looked at once, however lists are nested; past the text's end there must be 64 bytes to read.
+// what it is. Each byte is looked at once, however lists are nested. Behind the text stands a 0, and 63 bytes to be read.
 
 import { ZEROS } from './text-float';
 import { nearestFloat64, UNDECIDED } from './text-number';

@@ -3,7 +3,7 @@
 // (`writeText`). What is no regular list of numbers stays in the small text, for those to judge who always have.
 
 import { randomUUID } from 'node:crypto';
-import type { Kernels, WriteKernel } from '../graph/kernels.js';
+import type { Kernels } from '../graph/kernels.js';
 import type { DType } from '../tensor/dtype.js';
 import { numbersText } from '../tensor/json-text.js';
 import { placedList } from '../tensor/placed-list.js';
@@ -11,7 +11,7 @@ import { numel, type Shape } from '../tensor/shape.js';
 import { viewAt } from './memory-view.js';
 import type { Placed } from './protocol.js';
 
-/** Where a text stands; as many bytes as TEXT_PADDING after it must be there to read. */
+/** Where a text stands. Behind it are TEXT_PADDING bytes more that are its own: vectors read past its end. */
 export interface TextPlace {
   readonly address: number;
   readonly bytes: number;
@@ -231,7 +231,7 @@ export function writeText(memory: WebAssembly.Memory, kernels: Kernels, order: T
   const lists = sizes(extents(shape, layout));
   const listsAt = out + Math.floor((room - LISTS_BYTES) / 4) * 4;
   viewAt(memory, listsAt, lists.length, 'int32').set(lists);
-  const write = kernels[`write_${dtype}`] as WriteKernel;
+  const write = kernels[`write_${dtype}`];
   return write(address, listsAt, lists.length, from, to, out);
 }
 

@@ -15,7 +15,8 @@ import type { DType } from '#src/tensor/dtype.js';
 import { decodeTensor, inspectTensor, stringifyAnswer, TensorError } from '#src/tensor/json.js';
 import { numbersOf } from '#src/tensor/placed-list.js';
 import { numel } from '#src/tensor/shape.js';
-import { TensorValue, zeros, type TensorData } from '#src/tensor/tensor-value.js';
+import type { TensorValue } from '#src/tensor/tensor-value.js';
+import { zeros, type TensorData } from '#src/tensor/tensor-value.js';
 import { FIRST, kernels, memory, randomBits } from '../kernels/text.js';
 
 const GUARD = 0xa5;
@@ -353,7 +354,7 @@ describe('a number that a worker reads', () => {
 
   it('is so for each power of ten, in one digit and in nineteen', () => {
     const texts = Array.from({ length: 640 }, (_, i) =>
-      [1, 9, 9_007_199_254_740_993, 12345678901].map((m) => `${m}e${i - 345}`),
+      [1, 9, 9_007_199_254_740_991, 12345678901].map((m) => `${m}e${i - 345}`),
     );
     const nineteen = Array.from({ length: 200 }, (_, i) => [
       `9999999999999999999e${i - 100}`,
