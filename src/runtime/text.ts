@@ -87,11 +87,11 @@ export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: Re
   const { text, room, leastNumbers = LEAST_NUMBERS } = order;
   const { address, bytes } = text;
   const body = bufferAt(memory, text);
-  const words = new Uint32Array(
-    viewAt(memory, room.address, READING_BYTES / 4, 'int32').buffer,
-    room.address,
-  );
-  const view = new DataView(words.buffer, room.address, READING_BYTES);
+  // Neither a digit nor white space: no number goes on behind the end.
+  viewAt(memory, address, bytes + TEXT_PADDING, 'bool')[bytes] = 0;
+  const { buffer } = viewAt(memory, room.address, READING_BYTES, 'bool');
+  const words = new Uint32Array(buffer, room.address, READING_BYTES / 4);
+  const view = new DataView(buffer, room.address, READING_BYTES);
   const word = (name: keyof typeof WORD): number => words[WORD[name]]!;
   const textOf = (from: number, to: number): string => body.toString('utf8', from, to);
   const first = room.address + READING_BYTES;
