@@ -153,4 +153,30 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
   madd_is_fused(): number;
   /** The first byte that the module itself does not use. */
   heap_base(): number;
+  /**
+   * Elements from .. to - 1 of x as JSON text, with the commas and brackets that are theirs. lists: uint32[rank], how many
+   * elements a list of each depth has, outermost first (rank 0: a bare number). Answers the bytes written to `out`;
+   * a float32 takes 24 at most with its comma, and as many more may be written to.
+   */
+  write_float32: WriteKernel;
+  write_int64: WriteKernel;
+  write_int32: WriteKernel;
+  /** x: a byte each. */
+  write_bool: WriteKernel;
+  /** Reads on to the next list of numbers in a text; see src/runtime/text.ts. 0: there is none, 1: a list, 2: a hard number. */
+  next_list(reading: number): number;
+  /** A hard number, read by the caller. */
+  take_number(reading: number, value: number): void;
+  reading_bytes(): number;
+  /** How many of the bytes are this one. */
+  count_byte(address: number, bytes: number, byte: number): number;
 };
+
+export type WriteKernel = (
+  x: number,
+  lists: number,
+  rank: number,
+  from: number,
+  to: number,
+  out: number,
+) => number;

@@ -1,6 +1,6 @@
 // The module's exports, as src/graph/kernels.ts declares them. AssemblyScript, compiled by scripts/build-kernels.mjs.
-// Everything runs in memory that the caller gives: nothing here allocates, keeps state, or has data of its own,
-// so that any number of instances can share one memory.
+// Everything runs in memory that the caller gives: nothing here allocates or keeps state, and its constants stand in the
+// memory's first page, the same bytes from every instance, so that any number of instances can share one memory.
 
 import { maddIsFused } from './lanes';
 
@@ -11,6 +11,9 @@ export { linear, pack } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';
+export { count_byte } from './text-count';
+export { next_list, reading_bytes, take_number } from './text-read';
+export { write_bool, write_float32, write_int32, write_int64 } from './text-write';
 
 /** 1 where madd rounds once (fused), 0 where it rounds twice. */
 export function madd_is_fused(): i32 {

@@ -9,6 +9,7 @@ import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
 import type { KernelModule } from './kernel-module.js';
+import type { Reading, ReadOrder, TextOrder } from './text.js';
 
 export type PlanId = number;
 
@@ -52,6 +53,10 @@ export interface Calls {
     args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] };
     result: boolean[];
   };
+  /** Reads the lists of numbers in a request's body. */
+  readBody: { args: ReadOrder & { segment: number }; result: Reading };
+  /** Writes a tensor's numbers as JSON; the bytes of the text. */
+  writeText: { args: TextOrder & { segment: number }; result: number };
 }
 
 export type CallName = keyof Calls;

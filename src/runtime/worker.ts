@@ -18,6 +18,7 @@ import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './pr
 import type { Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
+import { readBody, writeText } from './text.js';
 
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
 const bell = new Bell(shared.bell);
@@ -52,6 +53,14 @@ const handlers: Handlers = {
       ({ a, b, bytes }) =>
         Buffer.compare(viewAt(memory, a, bytes, 'bool'), viewAt(memory, b, bytes, 'bool')) === 0,
     );
+  },
+  readBody({ segment, ...body }) {
+    const { memory, kernels } = segments[segment]!;
+    return readBody(memory, kernels, body);
+  },
+  writeText({ segment, ...order }) {
+    const { memory, kernels } = segments[segment]!;
+    return writeText(memory, kernels, order);
   },
 };
 

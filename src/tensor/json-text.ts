@@ -15,23 +15,51 @@ export interface AnswerOptions {
  * Throws TypeError for a bigint or function where JSON.stringify does, and for a body that is nothing.
  */
 export function stringifyAnswer(body: unknown, options: AnswerOptions = {}): string {
-  const text = valueText(body, '', options.layout === 'nested');
+  return bodyText(body, { nested: options.layout === 'nested', least: Infinity, apart: [] });
+}
+
+/**
+ * The same, in pieces: tensors of at least `least` elements stand between texts, to be written there by `numbersText` or
+ * a worker.
+ */
+export function answerPieces(
+  body: unknown,
+  { layout, least }: AnswerOptions & { readonly least: number },
+): (string | TensorValue)[] {
+  const apart: TensorValue[] = [];
+  const text = bodyText(body, { nested: layout === 'nested', least, apart });
+  if (apart.length === 0) return [text];
+  return text.split(APART).flatMap((piece, i) => (i === 0 ? [piece] : [apart[i - 1]!, piece]));
+}
+
+/** Stands for a tensor that is written apart. In JSON it is always escaped, so no text has one of its own. */
+const APART = '\0';
+
+interface Style {
+  readonly nested: boolean;
+  readonly least: number;
+  /** The tensors written apart, in order. */
+  readonly apart: TensorValue[];
+}
+
+function bodyText(body: unknown, style: Style): string {
+  const text = valueText(body, '', style);
   if (text === undefined) throw new TypeError('an answer needs a body');
   return text;
 }
 
 /** undefined where JSON.stringify leaves the value out. */
-function valueText(value: unknown, key: string, nested: boolean): string | undefined {
+function valueText(value: unknown, key: string, style: Style): string | undefined {
   if (typeof value === 'string') return stringText(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (value instanceof TensorValue) return tensorText(value, nested);
+  if (value instanceof TensorValue) return tensorText(value, style);
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return valueText((value as { toJSON(key: string): unknown }).toJSON(key), key, nested);
+    return valueText((value as { toJSON(key: string): unknown }).toJSON(key), key, style);
   }
   if (Array.isArray(value)) {
     let text = '';
     for (let i = 0; i < value.length; i++) {
-      text += (i === 0 ? '' : ',') + (valueText(value[i], String(i), nested) ?? 'null');
+      text += (i === 0 ? '' : ',') + (valueText(value[i], String(i), style) ?? 'null');
     }
     return `[${text}]`;
   }
@@ -40,7 +68,7 @@ function valueText(value: unknown, key: string, nested: boolean): string | undef
   let text = '';
   const entries = value instanceof Map ? (value as Map<string, unknown>) : Object.entries(value);
   for (const [name, child] of entries) {
-    const written = valueText(child, name, nested);
+    const written = valueText(child, name, style);
     if (written !== undefined) text += `${text === '' ? '' : ','}${stringText(name)}:${written}`;
   }
   return `{${text}}`;
@@ -54,9 +82,12 @@ function stringText(value: string): string {
   return ESCAPED.test(value) ? JSON.stringify(value) : `"${value}"`;
 }
 
-function tensorText(tensor: TensorValue, nested: boolean): string {
+function tensorText(tensor: TensorValue, { nested, least, apart }: Style): string {
   const { dtype, shape, data } = tensor;
-  return `{"dtype":"${dtype}","shape":[${shape.join(',')}],"data":${dataText(tensor, nested ? shape : [data.length])}}`;
+  const isApart = data.length >= least;
+  if (isApart) apart.push(tensor);
+  const numbers = isApart ? APART : numbersText(tensor, nested ? shape : [data.length]);
+  return `{"dtype":"${dtype}","shape":[${shape.join(',')}],"data":${numbers}}`;
 }
 
 const BLOCK = 1 << 15;
@@ -78,7 +109,7 @@ const COMMA = 0x2c;
 const [OPEN, CLOSE] = [0x5b, 0x5d];
 
 /** The numbers of a tensor in lists as `layout` says: its shape, or all in one list. */
-function dataText({ dtype, data }: TensorValue, layout: readonly number[]): string {
+export function numbersText({ dtype, data }: TensorValue, layout: readonly number[]): string {
   used = 0;
   written = '';
   putLists(layout, 0, 0, { put: ROWS[dtype] as PutRow<TensorData>, data });

@@ -1,15 +1,17 @@
 // Reads tensors from parsed JSON: nested lists, a bare number, or {"dtype", "shape", "data"}. First `inspectTensor`, which
 // checks all that can be known before memory is taken; then `writeTensor` into that memory. Nothing is allocated by a
-// client's shape: its numbers must be there. Writing them is json-text.ts.
+// client's shape: its numbers must be there. Lists that a worker has read (placed-list.ts) are not walked again. Writing
+// tensors is json-text.ts.
 
 import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from './dtype.js';
 import { FaultList, shown } from './fault.js';
-import { collectShape, listed, MAX_RANK, numel, type Shape } from './shape.js';
+import { numbersOf, type PlacedNumbers } from './placed-list.js';
+import { collectShape, listed, MAX_RANK, numel, sameShape, type Shape } from './shape.js';
 import { dtypeOf, zeros, type TensorArrays, type TensorData, type TensorValue } from './tensor-value.js';
 
 export { TensorError } from './fault.js';
-export { stringifyAnswer } from './json-text.js';
+export { answerPieces, stringifyAnswer } from './json-text.js';
 
 export interface Inspected {
   readonly shape: Shape;
@@ -26,8 +28,9 @@ export interface Inspected {
 export function inspectTensor(value: unknown, path: string): Inspected {
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
-  let integral = true;
-  if (outline) {
+  const placed = outline && placedAs(outline);
+  let integral = placed?.integral ?? true;
+  if (outline && !placed) {
     walk(outline, faults, (row, fault) => {
       for (let i = 0; i < row.length; i++) {
         const x = row[i];
@@ -52,7 +55,7 @@ export function writeTensor(value: unknown, target: TensorData, path: string): v
   if (outline && numel(outline.shape) !== target.length) {
     const message = `has ${numel(outline.shape)} elements where ${target.length} are wanted`;
     faults.add(() => ({ path, message }));
-  } else if (outline) {
+  } else if (outline && !writePlaced(placedAs(outline), target)) {
     const write = WRITERS[dtypeOf(target)] as WriteRow<TensorData>;
     let at = 0;
     walk(outline, faults, (row, fault) => {
@@ -117,7 +120,7 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
   if (!shape || !fields.has('data')) return undefined;
   const data = fields.get('data');
   const outline = { shape, dtype: known ? (dtype as DType) : undefined, data, path: `${path}.data` };
-  if (!isList(data) || isList(data[0]) || shape.length === 1) return { ...outline, lists: shape };
+  if (!isList(data) || isNested(data) || shape.length === 1) return { ...outline, lists: shape };
   if (data.length !== numel(shape)) {
     const message = `shape '${listed(shape)}' is invalid for input of size ${data.length}`;
     faults.add(() => ({ path: `${path}.data`, message }));
@@ -128,10 +131,17 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
 
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
 
+function isNested(list: readonly unknown[]): boolean {
+  const numbers = numbersOf(list);
+  return numbers ? numbers.shape.length > 1 : isList(list[0]);
+}
+
 const FIELDS: readonly string[] = ['dtype', 'shape', 'data'];
 
 /** The shape that the first elements tell; whether all the others agree is for `walk` to see. */
 function nestedShape(value: unknown, path: string, faults: FaultList): Shape | undefined {
+  const placed = numbersOf(value);
+  if (placed) return placed.shape;
   const shape: number[] = [];
   for (let list = value; isList(list); list = list[0]) {
     shape.push(list.length);
@@ -141,6 +151,38 @@ function nestedShape(value: unknown, path: string, faults: FaultList): Shape | u
     }
   }
   return shape;
+}
+
+/** The numbers where they stand already, in lists as they are wanted. Then `walk` would find no fault in them. */
+function placedAs({ data, lists }: Outline): PlacedNumbers | undefined {
+  const numbers = numbersOf(data);
+  return numbers && sameShape(numbers.shape, lists) ? numbers : undefined;
+}
+
+/** Up to here float32 tells every whole number. */
+const MOST_WHOLE = 2 ** 24;
+
+/** false where float32 does not tell the target's elements exactly, or some of them are none: `walk` will tell. */
+function writePlaced(numbers: PlacedNumbers | undefined, target: TensorData): boolean {
+  if (!numbers) return false;
+  const { floats, integral, booleans, min, max } = numbers;
+  const dtype = dtypeOf(target);
+  const whole = integral && Math.max(-min, max) <= MOST_WHOLE;
+  if (dtype === 'bool' ? !whole || min < 0 || max > 1 : booleans || (dtype !== 'float32' && !whole))
+    return false;
+  if (dtype === 'int64') setInt64(target as BigInt64Array, floats);
+  else (target as Exclude<TensorData, BigInt64Array>).set(floats);
+  return true;
+}
+
+/** By halves: a BigInt for each of a million numbers would cost more than all else. */
+function setInt64({ buffer, byteOffset }: BigInt64Array, floats: Float32Array): void {
+  const halves = new Int32Array(buffer, byteOffset, floats.length * 2);
+  for (let i = 0; i < floats.length; i++) {
+    const x = floats[i]!;
+    halves[2 * i] = x;
+    halves[2 * i + 1] = x < 0 ? -1 : 0;
+  }
 }
 
 type RowFault = (index: number, message: string) => void;

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DType } from '#src/tensor/dtype.js';
-import { decodeTensor, inspectTensor, stringifyAnswer, TensorError, writeTensor } from '#src/tensor/json.js';
+import {
+  answerPieces,
+  decodeTensor,
+  inspectTensor,
+  stringifyAnswer,
+  TensorError,
+  writeTensor,
+} from '#src/tensor/json.js';
 import { numel } from '#src/tensor/shape.js';
 import { TensorValue, type TensorData } from '#src/tensor/tensor-value.js';
 
@@ -99,6 +106,25 @@ describe('an answer', () => {
       data: number[];
     };
     expect(Float32Array.from(data)).toEqual(values);
+  });
+});
+
+describe('an answer in pieces', () => {
+  const body = {
+    'a\0b': [floats([3], [1, 2, 3]), floats([2], [4, 5])],
+    c: { d: floats([2, 2], [6, 7, 8, 9]), e: null },
+  };
+
+  it('has the large tensors between its texts, which with their numbers are the answer', () => {
+    const pieces = answerPieces(body, { least: 3, layout: 'nested' });
+    expect(pieces.filter((piece) => typeof piece !== 'string')).toEqual([body['a\0b'][0], body.c.d]);
+    const numbers = ['[1,2,3]', '[[6,7],[8,9]]'];
+    const text = pieces.map((piece) => (typeof piece === 'string' ? piece : numbers.shift())).join('');
+    expect(text).toBe(stringifyAnswer(body, { layout: 'nested' }));
+  });
+
+  it('is one text where there are none', () => {
+    expect(answerPieces(body, { least: 5 })).toEqual([stringifyAnswer(body)]);
   });
 });
 
