@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { HeldTensor } from '../src/runtime/held-tensor.js';
+import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
 import { answer, forwardAnswer, problems, success } from './answers.js';
 import { layoutQuery, modelParams, path, tensor } from './inputs.js';
-import { priority, termsHeaders, termsOf, timeout } from './terms.js';
 
 const forwardBody = strict({
   inputs: tensor,
@@ -20,6 +20,7 @@ export function forwardRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/forward',
     {
+      config: { prioritized: true },
       schema: {
         operationId: 'forward',
         summary: 'Run a model',

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { initSchema } from '../src/nn/init/spec.js';
 import { documented, examples, strict, type App } from '../src/plugins/schema.js';
+import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path, seed } from './inputs.js';
-import { termsHeaders, termsOf } from './terms.js';
 
 const rule = strict({
   types: z.array(z.string()).optional().describe('Layer types it is for; all where absent.'),

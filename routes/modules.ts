@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
+import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, changedAnswer, moduleAnswer, moduleList, problems, success } from './answers.js';
 import { architecture, isRecord, modelParams, path, pathParams } from './inputs.js';
-import { termsHeaders, termsOf } from './terms.js';
 
 const listQuery = strict({ prefix: path.default('').describe('Only the subtree at this path.') });
 

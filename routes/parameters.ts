@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { number } from '../src/tensor/number-schema.js';
+import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
 import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
-import { termsHeaders, termsOf } from './terms.js';
 
 const index = z
   .string('must be a string, e.g. "0,0"')

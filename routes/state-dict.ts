@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
+import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
 import { isRecord, layout, modelParams, path } from './inputs.js';
-import { termsHeaders, termsOf } from './terms.js';
 
 const module = path.default('').describe('The subtree at this path; names are relative to it.');
 

@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
+import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, changedAnswer, problems, success } from './answers.js';
 import { modelParams, path } from './inputs.js';
-import { termsHeaders, termsOf } from './terms.js';
 
 const paths = z.array(path, 'must be a list of paths');
 

@@ -18,6 +18,7 @@ import type { Config } from './config.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
 import { setHeaders } from './plugins/headers.js';
+import { boundIntake } from './plugins/intake.js';
 import { readJson } from './plugins/json.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
@@ -76,6 +77,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   readJson(app);
   await setHeaders(app, config);
   await shedLoad(app, config);
+  boundIntake(app, registry);
   await app.register(compress, {
     threshold: COMPRESS_THRESHOLD_BYTES,
     encodings: ['gzip', 'deflate', 'identity'],

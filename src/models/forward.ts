@@ -35,7 +35,11 @@ export interface Prepared {
   readonly rows: number;
 }
 
-export interface Member extends Prepared {
+export interface Member {
+  readonly recipe: Recipe;
+  readonly inputs: unknown;
+  /** In rows. */
+  readonly size: number;
   /** What it gets may be a HeldTensor, which is its own to release. */
   answer(outputs: TensorValue): void;
   fail(error: unknown): void;
@@ -59,7 +63,7 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
   const { plans, panels, workplace } = means;
   const { memory, segment } = workplace;
   let rows = 0;
-  for (const member of batch) rows += member.rows;
+  for (const member of batch) rows += member.size;
   const known = plans.sized(batch[0]!.recipe, rows);
   const { packed, plan } = known;
   if (packed.length > 0 && panels.lack(packed)) await panels.make(packed);
@@ -88,7 +92,7 @@ function gather(batch: readonly Member[], { shape, data }: TensorValue): readonl
   let at = 0;
   return batch.filter((member) => {
     const from = at;
-    at += member.rows * rowLength;
+    at += member.size * rowLength;
     return write(member, data.subarray(from, at));
   });
 }
@@ -114,8 +118,8 @@ function scatter(
   const rowBytes = byteLength(row, dtype);
   let at = 0;
   for (const member of batch) {
-    member.answer(rowsAt([member.rows, ...row], at));
-    at += member.rows * rowBytes;
+    member.answer(rowsAt([member.size, ...row], at));
+    at += member.size * rowBytes;
   }
 }
 

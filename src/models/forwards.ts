@@ -8,10 +8,11 @@ import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { explain } from './failures.js';
 import { prepare, runBatch, type ForwardRequest, type Means, type Member } from './forward.js';
+import { Group } from './group.js';
 import type { ReadWriteLock } from './lock.js';
 import type { Recipe } from './plans.js';
 import type { Line, Task } from './queue.js';
-import { Group, type Scheduler } from './scheduler.js';
+import type { Scheduler } from './scheduler.js';
 import type { ModelState } from './state.js';
 import type { Terms } from './terms.js';
 
@@ -74,7 +75,7 @@ export class Forwards {
       const { recipe, inputs, rows } = prepare(model, request, this.options);
       caller.recipe = recipe;
       caller.inputs = inputs;
-      caller.rows = rows;
+      caller.size = rows;
       const { rowsHere, here, away } = this.groupsOf(recipe);
       scheduler.add(rows <= rowsHere ? here : away, caller);
     } catch (error) {
@@ -137,7 +138,7 @@ class Caller implements Member {
   identity: Identity | undefined;
   recipe!: Recipe;
   inputs: unknown;
-  rows = 0;
+  size = 0;
   private readonly resolve: (outputs: Outputs) => void;
   private readonly reject: (error: unknown) => void;
 

@@ -58,7 +58,8 @@ export class Model implements ModelState {
   readonly panels: Panels;
   private readonly lock = new ReadWriteLock();
   private readonly scheduler: Scheduler;
-  private readonly line: Line;
+  /** Who waits for it. */
+  readonly line: Line;
   private readonly forwards: Forwards;
   private generator: Region | undefined;
   private closed = false;

@@ -2,92 +2,9 @@
 // batch: at the end of the event loop's turn, or, while as many batches are with workers as there is room for, once one
 // of these is done. Whoever came first goes first, priorities aside. Knows neither tensors nor models.
 
-import { Queue, type QueueLimits, type Task } from './queue.js';
-
-export interface Member {
-  readonly task: Task;
-  readonly rows: number;
-}
-
-export interface GroupOptions<M extends Member> {
-  /** Its batches run on this thread, none of which waits for a worker. */
-  readonly here: boolean;
-  /** Rows of a batch; one member may have more. */
-  readonly maxRows: number;
-  /** A batch is one member. */
-  readonly alone: boolean;
-  /** Runs a batch and answers its members. Never rejects. */
-  readonly run: (batch: readonly M[]) => void | Promise<void>;
-  /** A member was given up: it is in no batch. */
-  readonly left: (member: M) => void;
-}
-
-/**
- * Rows from which on a product is computed about as fast as it can be: what waits is split over workers into batches of
- * no fewer (bench/gemm).
- */
-const LEAST_ROWS = 32;
-
-/** Members in the order in which they go. */
-export class Group<M extends Member = Member> {
-  readonly here: boolean;
-  readonly options: GroupOptions<M>;
-  private readonly members: M[] = [];
-  /** Of its members, those who gave up and were not passed by yet among them. */
-  private rows = 0;
-
-  constructor(options: GroupOptions<M>) {
-    this.here = options.here;
-    this.options = options;
-  }
-
-  add(member: M): void {
-    this.rows += member.rows;
-    let at = this.members.length;
-    while (at > 0 && this.members[at - 1]!.task.rank > member.task.rank) at--;
-    if (at === this.members.length) this.members.push(member);
-    else this.members.splice(at, 0, member);
-  }
-
-  /** Who goes first; undefined where nobody waits. */
-  first(): M | undefined {
-    for (let first = this.members[0]; first; first = this.members[0]) {
-      if (first.task.check()) return first;
-      this.members.shift();
-      this.rows -= first.rows;
-      this.options.left(first);
-    }
-    return undefined;
-  }
-
-  /** Whether nobody more fits into its next batch. */
-  full(): boolean {
-    return this.options.alone || this.rows >= this.options.maxRows;
-  }
-
-  /** The next batch: about a `share`-th of who waits, where that is not too little to be worth its while. */
-  take(share = 1): M[] {
-    const { alone, left } = this.options;
-    const maxRows = Math.min(this.options.maxRows, Math.max(LEAST_ROWS, Math.ceil(this.rows / share)));
-    const batch: M[] = [];
-    let rows = 0;
-    let passed = 0;
-    for (const member of this.members) {
-      if (batch.length > 0 && (alone || rows + member.rows > maxRows)) break;
-      passed++;
-      this.rows -= member.rows;
-      if (member.task.start()) {
-        batch.push(member);
-        rows += member.rows;
-      } else {
-        left(member);
-      }
-    }
-    if (passed === this.members.length) this.members.length = 0;
-    else this.members.splice(0, passed);
-    return batch;
-  }
-}
+import type { Group } from './group.js';
+import { Queue, type QueueLimits } from './queue.js';
+import type { Waiting } from './waiting-list.js';
 
 export interface SchedulerOptions {
   /** Batches with workers at a time: one that runs and one behind it for each worker keeps them busy. */
@@ -119,7 +36,7 @@ export class Scheduler {
     return this.running;
   }
 
-  add<M extends Member>(group: Group<M>, member: M): void {
+  add<M extends Waiting>(group: Group<M>, member: M): void {
     group.add(member);
     (group.here ? this.here : this.away).add(group as unknown as Group);
     this.atEndOfTurn();
@@ -160,8 +77,8 @@ export class Scheduler {
     const { waitSeconds, batchRows, batchForwards, batchSeconds } = this.queue.tallies;
     const start = performance.now();
     let rows = 0;
-    for (const { task, rows: own } of batch) {
-      rows += own;
+    for (const { task, size } of batch) {
+      rows += size;
       waitSeconds.add((start - task.arrivedAt) / 1000);
     }
     batchRows.add(rows);
@@ -170,7 +87,7 @@ export class Scheduler {
       batchSeconds.add((performance.now() - start) / 1000);
       this.queue.served(batch[0]!.task.line, batch.length);
     };
-    const running = group.options.run(batch);
+    const running = group.run(batch);
     return running ? running.then(done) : done();
   }
 

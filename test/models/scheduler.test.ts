@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { Group } from '#src/models/group.js';
 import { Line, type Task } from '#src/models/queue.js';
-import { Group, Scheduler, type SchedulerOptions } from '#src/models/scheduler.js';
+import { Scheduler, type SchedulerOptions } from '#src/models/scheduler.js';
 import type { Terms } from '#src/models/terms.js';
 
 interface Member {
   readonly id: number;
-  readonly rows: number;
+  readonly size: number;
   readonly task: Task;
 }
 
@@ -38,7 +39,7 @@ function stage(options: Partial<SchedulerOptions> = {}) {
         for (const { task } of members) task.end('done');
         resolve();
       };
-      const rows = members.reduce((sum, member) => sum + member.rows, 0);
+      const rows = members.reduce((sum, { size }) => sum + size, 0);
       const batch = { ids: members.map(({ id }) => id), rows, done };
       batches.push(batch);
       running.add(batch);
@@ -56,7 +57,7 @@ function stage(options: Partial<SchedulerOptions> = {}) {
   const add = (to: Group<Member>, terms: Terms = {}, rows = 1): number => {
     const id = next++;
     const task = scheduler.queue.enter(line, terms, (error) => refused.push({ id, ...error }));
-    scheduler.add(to, { id, rows, task });
+    scheduler.add(to, { id, size: rows, task });
     return id;
   };
   const ran = (): readonly (readonly number[])[] => batches.map(({ ids }) => ids);

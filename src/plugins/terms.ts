@@ -2,9 +2,9 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ApiError } from '../src/errors.js';
-import { HANDICAP_MS, type Priority, type Terms } from '../src/models/terms.js';
-import { examples } from '../src/plugins/schema.js';
+import { ApiError } from '../errors.js';
+import { HANDICAP_MS, type Priority, type Terms } from '../models/terms.js';
+import { examples } from './schema.js';
 
 const MAX_TIMEOUT_MS = 86_400_000;
 const UNITS = new Map([
