@@ -149,15 +149,10 @@ struct ConvTile {
       for (int v = 0; v < vectors; v++) tile[r][v] = start;
     }
     const float* const field = call.field;
-    const float* left = call.left;
-    const int* offsets = call.offsets;
-    for (Index rest = call.depth; rest > 0; rest -= kDepth) {
-      multiply<Lanes, rows, vectors>(tile, left, rest < kDepth ? rest : kDepth, [=](Index k, int v) {
-        return field + offsets[k] + v * Lanes::width;
-      });
-      left += Lanes::tileRows * kLeftRow;
-      offsets += kDepth;
-    }
+    const int* const offsets = call.offsets;
+    multiply<Lanes, rows, vectors>(tile, call.left, Lanes::tileRows * kLeftRow, call.depth, [=](Index k, int v) {
+      return field + offsets[k] + v * Lanes::width;
+    });
     if (call.relu) rectify<Lanes, rows, vectors>(tile);
     WEIGHTROOM_UNROLL
     for (int v = 0; v < vectors; v++) {
@@ -184,10 +179,7 @@ void convBand(const Field& field, const ConvTileCall& band, const float* weight,
   const Index positions = field.positions(rows);
   for (Index t = 0; t < tiling.count(); t++) {
     const Index o = tiling.begin(t), height = tiling.rows(t);
-    for (Index k0 = 0; k0 < field.depth; k0 += kDepth) {
-      const Index depth = field.depth - k0 < kDepth ? field.depth - k0 : kDepth;
-      gatherRows(weight + o * field.depth + k0, field.depth, height, depth, left + k0 / kDepth * Lanes::tileRows * kLeftRow);
-    }
+    gatherRows(weight + o * field.depth, field.depth, height, field.depth, Lanes::tileRows, left);
     ConvTileCall tile = band;
     tile.bias = band.bias ? band.bias + o : nullptr;
     tile.y = band.y + o * band.yRow;

@@ -10,6 +10,7 @@ namespace weightroom {
 /** One tile: `panels` and `y` are those of its first column, `from` too, where its chains start: bias or y. */
 struct LinearTileCall {
   const float* left;
+  Index leftPiece;
   const float* panels;
   Index panelStride;  // from one panel to the next
   Index depth;
@@ -27,6 +28,9 @@ WEIGHTROOM_INLINE int lanesFrom(Index first, Index columns) {
   const Index count = columns - first;
   return static_cast<int>(count < 0 ? 0 : count < Lanes::width ? count : Lanes::width);
 }
+
+/** What is read so far ahead, 4 KiB, is there when a tile of several rows wants it: (8, 4096, 4096) gains a third. */
+constexpr Index kAhead = 1024;
 
 template <class Lanes, int rows, int panels>
 struct LinearTile {
@@ -47,8 +51,11 @@ struct LinearTile {
     }
     const float* const right = call.panels;
     const Index stride = call.panelStride;
-    multiply<Lanes, rows, vectors>(tile, call.left, call.depth, [=](Index k, int v) {
-      return right + v / perPanel * stride + k * kPanel + v % perPanel * Lanes::width;
+    multiply<Lanes, rows, vectors>(tile, call.left, call.leftPiece, call.depth, [=](Index k, int v) {
+      const float* const at = right + v / perPanel * stride + k * kPanel + v % perPanel * Lanes::width;
+      // One row reads as fast as memory is; more compute too long at a step for the processor to look ahead enough.
+      if (rows > 1) __builtin_prefetch(at + kAhead);
+      return at;
     });
     if (call.relu) rectify<Lanes, rows, vectors>(tile);
     WEIGHTROOM_UNROLL
@@ -88,11 +95,12 @@ void linear(const LinearCall& call) {
   if (call.m == 0 || call.n == 0) return;
   const auto [x, panels, bias, y, m, ldy, n, k, relu] = call;
   const Tiling tiling(m, Lanes::tileRows);
-  // One row and more weights than the second-level cache holds: two panels at a time are read as fast as memory is.
-  const bool streams = m == 1 && n * k * static_cast<Index>(sizeof(float)) > kNearBytes;
-  const Index widest = streams ? Lanes::panelsOfFar : widthFor<Lanes>(tiling.rows(0));
-  // One row is read where it is, from its first element to its last.
-  const Index most = m == 1 ? k : kDepth;
+  Index widest = widthFor<Lanes>(tiling.rows(0));
+  const bool streams = n * k * static_cast<Index>(sizeof(float)) > kNearBytes;
+  if (streams && widest > Lanes::panelsOfFar) widest = Lanes::panelsOfFar;
+  // The rows of one tile leave room for longer pieces, so that weights stream past without a break. One row is read
+  // where it is.
+  const Index most = m == 1 ? k : tiling.count() == 1 ? kBlockTiles * kDepth : kDepth;
   alignas(64) float left[Lanes::tileRows * kBlockTiles * kLeftRow];
   Index k0 = 0;
   do {
@@ -101,13 +109,14 @@ void linear(const LinearCall& call) {
     for (Index t0 = 0; t0 < tiling.count(); t0 += kBlockTiles) {
       const Index t1 = t0 + kBlockTiles < tiling.count() ? t0 + kBlockTiles : tiling.count();
       const Index i0 = tiling.begin(t0);
-      if (m > 1) gatherRows(x + i0 * k + k0, k, tiling.begin(t1) - i0, depth, left);
+      if (m > 1) gatherRows(x + i0 * k + k0, k, tiling.begin(t1) - i0, depth, Lanes::tileRows, left);
       for (Index j = 0, width; j < n; j += width * kPanel) {
         width = widthWithin<Lanes>(widest, (n - j + kPanel - 1) / kPanel);
         for (Index t = t0; t < t1; t++) {
           const Index i = tiling.begin(t);
           LinearTileCall tile;
           tile.left = m > 1 ? left + (i - i0) * kLeftRow : x;
+          tile.leftPiece = m > 1 ? Lanes::tileRows * kLeftRow : kDepth;
           tile.panels = panels + j * k + k0 * kPanel;
           tile.panelStride = k * kPanel;
           tile.depth = depth;

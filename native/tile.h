@@ -18,9 +18,12 @@ namespace weightroom {
 constexpr Index kDepth = 256;
 constexpr Index kLeftRow = kDepth + 16;
 
-/** left[r][0 ... depth) = x[r][0 ... depth); x's rows are `row` apart. */
-static inline void gatherRows(const float* x, Index row, Index rows, Index depth, float* left) {
-  for (Index r = 0; r < rows; r++) __builtin_memcpy(left + r * kLeftRow, x + r * row, depth * sizeof(float));
+/** left[piece][r] = x[r][kDepth · piece ...]; x's rows are `row` apart, pieces `height` rows. */
+static inline void gatherRows(const float* x, Index row, Index rows, Index depth, Index height, float* left) {
+  for (; depth > 0; depth -= kDepth, x += kDepth, left += height * kLeftRow) {
+    const Index columns = depth < kDepth ? depth : kDepth;
+    for (Index r = 0; r < rows; r++) __builtin_memcpy(left + r * kLeftRow, x + r * row, columns * sizeof(float));
+  }
 }
 
 template <class Lanes, int rows, int vectors>
@@ -28,19 +31,23 @@ using Tile = typename Lanes::Vector[rows][vectors];
 
 /**
  * tile[r][v] = fma(left[r][k], right(k, v), tile[r][v]) for k = 0 ... depth - 1, one chain for each output.
- * right(k, v): the address of vector v of row k.
+ * right(k, v): the address of vector v of row k. Pieces of `left` are `piece` elements apart.
  */
 template <class Lanes, int rows, int vectors, class Right>
-WEIGHTROOM_INLINE void multiply(Tile<Lanes, rows, vectors>& tile, const float* left, Index depth, Right right) {
-  for (Index k = 0; k < depth; k++) {
-    typename Lanes::Vector b[vectors];
-    WEIGHTROOM_UNROLL
-    for (int v = 0; v < vectors; v++) b[v] = Lanes::load(right(k, v));
-    WEIGHTROOM_UNROLL
-    for (int r = 0; r < rows; r++) {
-      const auto a = Lanes::splat(left[r * kLeftRow + k]);
+WEIGHTROOM_INLINE void multiply(Tile<Lanes, rows, vectors>& tile, const float* left, Index piece, Index depth,
+                                Right right) {
+  for (Index k0 = 0; k0 < depth; k0 += kDepth, left += piece - kDepth) {
+    const Index end = depth - k0 < kDepth ? depth : k0 + kDepth;
+    for (Index k = k0; k < end; k++, left++) {
+      typename Lanes::Vector b[vectors];
       WEIGHTROOM_UNROLL
-      for (int v = 0; v < vectors; v++) tile[r][v] = Lanes::fma(a, b[v], tile[r][v]);
+      for (int v = 0; v < vectors; v++) b[v] = Lanes::load(right(k, v));
+      WEIGHTROOM_UNROLL
+      for (int r = 0; r < rows; r++) {
+        const auto a = Lanes::splat(left[r * kLeftRow]);
+        WEIGHTROOM_UNROLL
+        for (int v = 0; v < vectors; v++) tile[r][v] = Lanes::fma(a, b[v], tile[r][v]);
+      }
     }
   }
 }

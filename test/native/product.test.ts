@@ -108,7 +108,7 @@ describe.skipIf(nativeEngines().length === 0)('the native product (where it was 
       }
     });
 
-    it.each([255, 256, 257, 511, 512, 513, 1030])(
+    it.each([255, 256, 257, 511, 512, 513, 1030, 2559, 2561])(
       'goes on with the same chain in the next block, k %i',
       (k) => {
         for (const [m, n] of [
