@@ -240,6 +240,10 @@ describe('a body that a worker has read', () => {
       expect(listsOf(odd).filter(({ shape }) => shape.length > 1 || shape[0]! > 1)).toEqual([]);
   });
 
+  it('is wrong where a list stands for a key', () => {
+    for (const text of ['{[1,2]:3}', '{"a":1,[1,2] \n:3}']) expect(read(text)).toEqual({ wrong: messageOf(text) });
+  });
+
   it('takes no number from behind its end', () => {
     expect(read('[1,2', { behind: ',3]' })).toEqual({ wrong: messageOf('[1,2') });
     expect(read('[1,2', { behind: '3]' })).toEqual({ wrong: messageOf('[1,2') });
