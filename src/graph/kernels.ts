@@ -163,11 +163,13 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
   write_int32: WriteKernel;
   /** x: a byte each. */
   write_bool: WriteKernel;
-  /** Reads on to the next list of numbers in a text; see src/runtime/text.ts. 0: there is none, 1: a list, 2: a hard number. */
+  /** Reads on to the next list of numbers in a text; what it tells, and where it stands, is said in src/runtime/text.ts. */
   next_list(reading: number): number;
   /** A hard number, read by the caller. */
   take_number(reading: number, value: number): void;
   reading_bytes(): number;
+  /** Past the end of the JSON list at `at`; 0 where it does not end before `end`, or stands for a key. */
+  list_end(at: number, end: number): number;
   /** How many of the bytes are this one. */
   count_byte(address: number, bytes: number, byte: number): number;
 };

@@ -160,7 +160,7 @@ function putRare(pattern: u32, start: usize, out: usize): usize {
   const down = lower <= s * 4;
   const up = s * 4 + 4 <= upper;
   let digits = down != up ? s + u32(up) : (middle + 1 + (s & 1)) >>> 2;
-  if (s >= 10 && tenDown != tenUp) digits = (tens + u32(tenUp)) * 10;
+  if (tenDown != tenUp) digits = (tens + u32(tenUp)) * 10;
   let point = k + 9;
   for (; digits < NINE_DIGITS; digits *= 10) point--;
   return putDigits(digits, point, pattern, start);

@@ -51,6 +51,7 @@ const COUNTS = EXTENTS + (MAX_RANK << 2);
 const END = 0;
 const LIST = 1;
 const HARD = 2;
+const ODD = 3;
 
 /** The bytes of a Reading with its columns. */
 export function reading_bytes(): usize {
@@ -59,7 +60,8 @@ export function reading_bytes(): usize {
 
 /**
  * Goes on to the next list: 1, one was read, from `from` to `at`; 2, there is a number at `at` that the caller must
- * read and hand to `take_number`; 0, the text is at its end.
+ * read and hand to `take_number`; 3, the list at `from` began as one but is none, which showed at `at`; 0, the text is
+ * at its end. After 3 reading goes on where it was, or where the caller sets `at`.
  */
 export function next_list(state: usize): i32 {
   const reading = changetype<Reading>(state);
@@ -73,16 +75,32 @@ export function next_list(state: usize): i32 {
     const found = readList(reading, state);
     if (found == HARD) return HARD;
     reading.depth = 0;
-    // A list where a key should be is wrong JSON: whoever reads the rest has to see it.
-    if (
-      found == LIST &&
-      (reading.out - reading.first) >> 2 >= reading.least &&
-      load<u8>(afterSpace(reading.at)) != COLON
-    ) {
-      return LIST;
-    }
+    const isLong = (reading.out - reading.first) >> 2 >= reading.least;
+    if (found == LIST && isLong && !isKey(reading.at)) return LIST;
     reading.out = reading.first;
+    if (found != LIST && isLong) return ODD;
   }
+}
+
+/** A list in the place of a key is wrong JSON: whoever reads the rest has to see it. */
+function isKey(after: usize): bool {
+  return load<u8>(afterSpace(after)) == COLON;
+}
+
+/** Past the end of the list at `at`, whatever is in it; 0 where it has none before `end`, or stands for a key. */
+export function list_end(at: usize, end: usize): usize {
+  let depth = 0;
+  while (at < end) {
+    const byte = load<u8>(at);
+    if (byte == 0x22) {
+      at = stringEnd(at + 1, end);
+      continue;
+    }
+    at++;
+    depth += i32(byte == 0x5b) - i32(byte == 0x5d);
+    if (depth == 0) return isKey(at) ? 0 : at;
+  }
+  return 0;
 }
 
 /** The number from `at` to `after`, read by the caller. */

@@ -1,12 +1,13 @@
 // Tensors as JSON text in shared memory. A worker reads the lists of numbers in a request's body and leaves a small text
 // with a marker for each, which the main thread parses (`readBody`, `restoreBody`); and writes the numbers of an answer
-// (`writeText`). What is no regular list of numbers stays in the small text, for those to judge who always have.
+// (`writeText`). A long list that is none of regular numbers is judged by those who always have, but on the worker too.
 
 import { randomUUID } from 'node:crypto';
 import type { Kernels } from '../graph/kernels.js';
 import type { DType } from '../tensor/dtype.js';
 import { numbersText } from '../tensor/json-text.js';
-import { placedList } from '../tensor/placed-list.js';
+import { judgeList } from '../tensor/json.js';
+import { placedList, type JudgedList, type PlacedNumbers } from '../tensor/placed-list.js';
 import { numel, type Shape } from '../tensor/shape.js';
 import { viewAt } from './memory-view.js';
 import type { Placed } from './protocol.js';
@@ -18,18 +19,14 @@ export interface TextPlace {
 }
 export const TEXT_PADDING = 64;
 
-/** A list of numbers that was read; places are bytes from the text's first. */
-export interface ReadList {
-  readonly from: number;
-  readonly to: number;
-  readonly shape: Shape;
-  /** Of float32[numel(shape)]. */
-  readonly address: number;
-  readonly integral: boolean;
-  readonly booleans: boolean;
-  readonly min: number;
-  readonly max: number;
-}
+/** A list that the main thread need not look into. Places are bytes from the text's first. */
+export type ReadList = { readonly from: number; readonly to: number } & (
+  | JudgedList
+  | (Omit<PlacedNumbers, 'floats'> & {
+      /** Of float32[numel(shape)]. */
+      readonly address: number;
+    })
+);
 
 export type Reading =
   | {
@@ -63,7 +60,8 @@ const WORD = {
 const [MIN, MAX, EXTENTS] = [48, 56, 64];
 const READING_BYTES = 576;
 const TRAIT = { notWhole: 1, booleans: 2, notFinite: 4 };
-const [NO_MORE, HARD] = [0, 2];
+/** What reading tells: the text's end, a number for JavaScript, a list that began as numbers and went on otherwise. */
+const [NO_MORE, HARD, ODD] = [0, 2, 3];
 
 /** The most numbers that the lists of a JSON text can have. */
 export function mostNumbers(kernels: Kernels, { address, bytes }: TextPlace): number {
@@ -92,6 +90,7 @@ export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: Re
   const { buffer } = viewAt(memory, room.address, READING_BYTES, 'bool');
   const words = new Uint32Array(buffer, room.address, READING_BYTES / 4);
   const view = new DataView(buffer, room.address, READING_BYTES);
+  const next = (): number => kernels.next_list(room.address);
   const word = (name: keyof typeof WORD): number => words[WORD[name]]!;
   const textOf = (from: number, to: number): string => body.toString('utf8', from, to);
   const first = room.address + READING_BYTES;
@@ -100,32 +99,50 @@ export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: Re
 
   const lists: ReadList[] = [];
   const marker = `${randomUUID()} `;
+  const wrong = (): Reading => ({ wrong: whatIsWrong(textOf(0, bytes)) });
   let skeleton = '';
   let told = 0;
-  for (;;) {
-    const found = kernels.next_list(room.address);
-    if (found === NO_MORE) break;
+  const keepApart = (list: ReadList): void => {
+    skeleton += `${textOf(told, list.from)}"${marker}${lists.length}"`;
+    told = list.to;
+    lists.push(list);
+  };
+  /** So that each byte is looked at once: what is in an odd list that stays in the text is not tried again. */
+  let oddUntil = 0;
+  for (let found = next(); found !== NO_MORE; found = next()) {
+    const [from, to] = [word('from') - address, word('at') - address];
     if (found === HARD) {
-      const written = textOf(word('at') - address, word('after') - address);
-      kernels.take_number(room.address, Number(written));
-      continue;
+      kernels.take_number(room.address, Number(textOf(to, word('after') - address)));
+    } else if (found !== ODD) {
+      const traits = word('traits');
+      keepApart({
+        from,
+        to,
+        shape: [...words.subarray(EXTENTS / 4, EXTENTS / 4 + word('rank'))],
+        address: word('first'),
+        integral: (traits & (TRAIT.notWhole | TRAIT.notFinite)) === 0,
+        booleans: (traits & TRAIT.booleans) !== 0,
+        min: view.getFloat64(MIN, true),
+        max: view.getFloat64(MAX, true),
+      });
+    } else if (from >= oddUntil) {
+      const end = kernels.list_end(address + from, address + bytes) >>> 0;
+      if (end === 0) return wrong();
+      oddUntil = end - address;
+      const judged = judge(textOf(from, oddUntil));
+      if (!judged) continue;
+      keepApart({ ...judged, from, to: oddUntil });
+      words[WORD.at] = end;
     }
-    const [from, to, traits] = [word('from') - address, word('at') - address, word('traits')];
-    skeleton += `${textOf(told, from)}"${marker}${lists.length}"`;
-    told = to;
-    lists.push({
-      from,
-      to,
-      shape: [...words.subarray(EXTENTS / 4, EXTENTS / 4 + word('rank'))],
-      address: word('first'),
-      integral: (traits & (TRAIT.notWhole | TRAIT.notFinite)) === 0,
-      booleans: (traits & TRAIT.booleans) !== 0,
-      min: view.getFloat64(MIN, true),
-      max: view.getFloat64(MAX, true),
-    });
   }
   skeleton += textOf(told, bytes);
-  return isJson(skeleton) ? { skeleton, marker, lists } : { wrong: whatIsWrong(textOf(0, bytes)) };
+  return isJson(skeleton) ? { skeleton, marker, lists } : wrong();
+}
+
+/** undefined: there is nothing against it, or it is for the parser of the whole, who sees every key of an object. */
+function judge(text: string): JudgedList | undefined {
+  if (text.includes('{') || !isJson(text)) return undefined;
+  return judgeList(JSON.parse(text) as unknown[]);
 }
 
 /** As the parser of requests has it, which passes over a byte order mark. */
@@ -156,10 +173,14 @@ export function restoreBody(
   { memory, address }: { readonly memory: WebAssembly.Memory; readonly address: number },
 ): unknown {
   const { marker, lists } = reading;
-  const place = (list: ReadList): unknown =>
-    placedList({ ...list, floats: viewAt(memory, list.address, numel(list.shape), 'float32') }, () =>
-      bufferAt(memory, { address: address + list.from, bytes: list.to - list.from }).toString('latin1'),
-    );
+  const place = (list: ReadList): unknown => {
+    const text = { address: address + list.from, bytes: list.to - list.from };
+    const found =
+      'faults' in list
+        ? list
+        : { ...list, floats: viewAt(memory, list.address, numel(list.shape), 'float32') };
+    return placedList(found, () => bufferAt(memory, text).toString());
+  };
   const root = { body: parsed };
   const open: object[] = lists.length === 0 ? [] : [root];
   for (let node = open.pop(); node; node = open.pop()) {

@@ -15,6 +15,11 @@ export class TensorError extends Error {
   }
 }
 
+export interface FoundFaults {
+  readonly told: readonly Fault[];
+  readonly count: number;
+}
+
 /** Collects faults; those beyond the limit are counted and their texts never made. */
 export class FaultList {
   private readonly faults: Fault[] = [];
@@ -26,6 +31,17 @@ export class FaultList {
 
   add(describe: () => Fault): void {
     if (this.count++ < MAX_FAULTS) this.faults.push(describe());
+  }
+
+  /** The first faults, and how many there are. */
+  get found(): FoundFaults {
+    return { told: this.faults, count: this.count };
+  }
+
+  /** Takes over what another list found, in a value that stands at `path` here. */
+  addAll({ told, count }: FoundFaults, path: string): void {
+    for (const fault of told) this.add(() => ({ ...fault, path: path + fault.path }));
+    this.count += count - told.length;
   }
 
   /** Throws TensorError if there is any fault; `path` is where the number of those left out is told. */

@@ -6,7 +6,7 @@
 import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from './dtype.js';
 import { FaultList, shown } from './fault.js';
-import { numbersOf, type PlacedNumbers } from './placed-list.js';
+import { knownOf, type JudgedList, type PlacedNumbers } from './placed-list.js';
 import { collectShape, listed, MAX_RANK, numel, sameShape, type Shape } from './shape.js';
 import { dtypeOf, zeros, type TensorArrays, type TensorData, type TensorValue } from './tensor-value.js';
 
@@ -28,20 +28,38 @@ export interface Inspected {
 export function inspectTensor(value: unknown, path: string): Inspected {
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
-  const placed = outline && placedAs(outline);
-  let integral = placed?.integral ?? true;
-  if (outline && !placed) {
-    walk(outline, faults, (row, fault) => {
-      for (let i = 0; i < row.length; i++) {
-        const x = row[i];
-        if (typeof x === 'number' && x - x === 0) integral &&= x === Math.trunc(x);
-        else if (typeof x === 'string' && NON_FINITE.has(x)) integral = false;
-        else if (typeof x !== 'boolean') fault(i, notANumber(x));
-      }
-    });
-  }
+  const integral = outline !== undefined && checkElements(outline, faults);
   faults.throwIfAny(path);
   return { shape: outline!.shape, dtype: outline!.dtype, integral };
+}
+
+/** Whether all are whole numbers; what is no number is a fault. */
+function checkElements(outline: Outline, faults: FaultList): boolean {
+  const known = knownAs(outline);
+  if (known && 'integral' in known) return known.integral;
+  if (known) {
+    faults.addAll(known.faults, outline.path);
+    return false;
+  }
+  let integral = true;
+  walk(outline, faults, (row, fault) => {
+    for (let i = 0; i < row.length; i++) {
+      const x = row[i];
+      if (typeof x === 'number' && x - x === 0) integral &&= x === Math.trunc(x);
+      else if (typeof x === 'string' && NON_FINITE.has(x)) integral = false;
+      else if (typeof x !== 'boolean') fault(i, notANumber(x));
+    }
+  });
+  return integral;
+}
+
+/** What `inspectTensor` has against a list, for those who get it as a placed list; undefined where that is nothing. */
+export function judgeList(list: readonly unknown[]): JudgedList | undefined {
+  const faults = new FaultList();
+  const outline = outlineOf(list, '', faults);
+  if (!outline) return undefined;
+  checkElements(outline, faults);
+  return faults.empty ? undefined : { shape: outline.shape, faults: faults.found };
 }
 
 /**
@@ -55,7 +73,7 @@ export function writeTensor(value: unknown, target: TensorData, path: string): v
   if (outline && numel(outline.shape) !== target.length) {
     const message = `has ${numel(outline.shape)} elements where ${target.length} are wanted`;
     faults.add(() => ({ path, message }));
-  } else if (outline && !writePlaced(placedAs(outline), target)) {
+  } else if (outline && !writePlaced(knownAs(outline), target)) {
     const write = WRITERS[dtypeOf(target)] as WriteRow<TensorData>;
     let at = 0;
     walk(outline, faults, (row, fault) => {
@@ -132,16 +150,16 @@ function outlineOf(value: unknown, path: string, faults: FaultList): Outline | u
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
 
 function isNested(list: readonly unknown[]): boolean {
-  const numbers = numbersOf(list);
-  return numbers ? numbers.shape.length > 1 : isList(list[0]);
+  const known = knownOf(list);
+  return known ? known.shape.length > 1 : isList(list[0]);
 }
 
 const FIELDS: readonly string[] = ['dtype', 'shape', 'data'];
 
 /** The shape that the first elements tell; whether all the others agree is for `walk` to see. */
 function nestedShape(value: unknown, path: string, faults: FaultList): Shape | undefined {
-  const placed = numbersOf(value);
-  if (placed) return placed.shape;
+  const known = knownOf(value);
+  if (known) return known.shape;
   const shape: number[] = [];
   for (let list = value; isList(list); list = list[0]) {
     shape.push(list.length);
@@ -153,19 +171,19 @@ function nestedShape(value: unknown, path: string, faults: FaultList): Shape | u
   return shape;
 }
 
-/** The numbers where they stand already, in lists as they are wanted. Then `walk` would find no fault in them. */
-function placedAs({ data, lists }: Outline): PlacedNumbers | undefined {
-  const numbers = numbersOf(data);
-  return numbers && sameShape(numbers.shape, lists) ? numbers : undefined;
+/** What is known of a placed list, where its lists are those that are wanted: then `walk` would find nothing else. */
+function knownAs({ data, lists }: Outline): PlacedNumbers | JudgedList | undefined {
+  const known = knownOf(data);
+  return known && sameShape(known.shape, lists) ? known : undefined;
 }
 
 /** Up to here float32 tells every whole number. */
 const MOST_WHOLE = 2 ** 24;
 
 /** false where float32 does not tell the target's elements exactly, or some of them are none: `walk` will tell. */
-function writePlaced(numbers: PlacedNumbers | undefined, target: TensorData): boolean {
-  if (!numbers) return false;
-  const { floats, integral, booleans, min, max } = numbers;
+function writePlaced(known: PlacedNumbers | JudgedList | undefined, target: TensorData): boolean {
+  if (!known || 'faults' in known) return false;
+  const { floats, integral, booleans, min, max } = known;
   const dtype = dtypeOf(target);
   const whole = integral && Math.max(-min, max) <= MOST_WHOLE;
   if (dtype === 'bool' ? !whole || min < 0 || max > 1 : booleans || (dtype !== 'float32' && !whole))

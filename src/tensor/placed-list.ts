@@ -1,7 +1,8 @@
 // Lists of numbers that stand in memory already, read from a request's text by a worker. To everybody a placed list is
 // the array that JSON.parse would have made, and becomes one when somebody looks inside: then its text is parsed.
-// Only who asks `numbersOf` sees the numbers as they stand; so nobody else can tell how a tensor arrived.
+// Only who asks `knownOf` or `numbersOf` sees what the worker found; so nobody else can tell how a tensor arrived.
 
+import type { FoundFaults } from './fault.js';
 import type { Shape } from './shape.js';
 
 export interface PlacedNumbers {
@@ -18,15 +19,27 @@ export interface PlacedNumbers {
   readonly max: number;
 }
 
-const placed = new WeakMap<object, PlacedNumbers>();
+/** What a worker found of a list that is no tensor; paths of its faults begin inside the list. */
+export interface JudgedList {
+  readonly shape: Shape;
+  readonly faults: FoundFaults;
+}
 
-/** The numbers of a placed list; undefined for everything else. */
+const known = new WeakMap<object, PlacedNumbers | JudgedList>();
+
+/** What is known of a placed list; undefined for everything else. */
+export function knownOf(value: unknown): PlacedNumbers | JudgedList | undefined {
+  return typeof value === 'object' && value !== null ? known.get(value) : undefined;
+}
+
+/** The numbers of a placed list. */
 export function numbersOf(value: unknown): PlacedNumbers | undefined {
-  return typeof value === 'object' && value !== null ? placed.get(value) : undefined;
+  const found = knownOf(value);
+  return found && 'floats' in found ? found : undefined;
 }
 
 /** `text`: the list's JSON, asked for once, when somebody looks inside. */
-export function placedList(numbers: PlacedNumbers, text: () => string): unknown[] {
+export function placedList(found: PlacedNumbers | JudgedList, text: () => string): unknown[] {
   let unread: (() => string) | undefined = text;
   const read = (list: unknown[]): unknown[] => {
     if (unread) {
@@ -37,12 +50,12 @@ export function placedList(numbers: PlacedNumbers, text: () => string): unknown[
   };
   /** Changed, it is a list like any other. */
   const changing = (list: unknown[]): unknown[] => {
-    placed.delete(proxy);
+    known.delete(proxy);
     return read(list);
   };
   const proxy: unknown[] = new Proxy<unknown[]>([], {
     get: (target, key, receiver) =>
-      key === 'length' && unread ? numbers.shape[0] : (Reflect.get(read(target), key, receiver) as unknown),
+      key === 'length' && unread ? found.shape[0] : (Reflect.get(read(target), key, receiver) as unknown),
     has: (target, key) => Reflect.has(read(target), key),
     ownKeys: (target) => Reflect.ownKeys(read(target)),
     getOwnPropertyDescriptor: (target, key) => Reflect.getOwnPropertyDescriptor(read(target), key),
@@ -51,6 +64,6 @@ export function placedList(numbers: PlacedNumbers, text: () => string): unknown[
     deleteProperty: (target, key) => Reflect.deleteProperty(changing(target), key),
     preventExtensions: (target) => Reflect.preventExtensions(read(target)),
   });
-  placed.set(proxy, numbers);
+  known.set(proxy, found);
   return proxy;
 }

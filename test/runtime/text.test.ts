@@ -47,9 +47,10 @@ function bodyOf(text: string, options?: Options): unknown {
   return restoreBody(JSON.parse(reading.skeleton), reading, { memory, address: FIRST });
 }
 
+/** The lists whose numbers were read. */
 function listsOf(text: string, options?: Options) {
   const reading = read(text, options);
-  return 'wrong' in reading ? [] : reading.lists;
+  return 'wrong' in reading ? [] : reading.lists.filter((list) => 'address' in list);
 }
 
 /** What becomes of a tensor: its values, or everything that is said to be wrong with it. */
@@ -237,7 +238,12 @@ describe('a body that a worker has read', () => {
       '[1',
       '[[1]',
     ])
-      expect(listsOf(odd).filter(({ shape }) => shape.length > 1 || shape[0]! > 1)).toEqual([]);
+      expect(listsOf(odd).filter(({ shape }) => numel(shape) > 1)).toEqual([]);
+  });
+
+  it('is wrong where a list stands for a key', () => {
+    for (const text of ['{[1,2]:3}', '{"a":1,[1,2] \n:3}'])
+      expect(read(text)).toEqual({ wrong: messageOf(text) });
   });
 
   it('takes no number from behind its end', () => {
@@ -263,6 +269,46 @@ describe('a body that a worker has read', () => {
     expect(read('\ufeff[1,2')).toEqual({ wrong: messageOf('\ufeff[1,2') });
   });
 
+  it('has what is wrong with a long list found by the worker: the main thread does not parse it', () => {
+    const numbers = Array.from({ length: 100_000 }, (_, i) => i / 8);
+    const text = `{"inputs":{"shape":[100000],"data":[${numbers.join(',')},null,"x",{}]}}`.replace(',{}', '');
+    const reading = read(text, { leastNumbers: 128 });
+    if ('wrong' in reading) throw new Error(reading.wrong);
+    expect(reading.skeleton.length).toBeLessThan(100);
+    const [list] = reading.lists;
+    expect(list).toMatchObject({ shape: [100_002], faults: { count: 2 } });
+    const { inputs } = JSON.parse(text) as { inputs: { shape: number[]; data: unknown[] } };
+    const judged = (bodyOf(text, { leastNumbers: 128 }) as { inputs: unknown }).inputs;
+    expect(outcomes(judged)).toEqual(outcomes(inputs));
+    inputs.shape = [100_002];
+    const agreeing = JSON.stringify({ inputs });
+    expect(outcomes((bodyOf(agreeing, { leastNumbers: 128 }) as { inputs: unknown }).inputs)).toEqual(
+      outcomes(inputs),
+    );
+    const many = `[[${'1,'.repeat(200)}null],[${'null,'.repeat(200)}1]]`;
+    expect(outcomes(bodyOf(many))).toEqual(outcomes(JSON.parse(many)));
+  });
+
+  it('has every key of an object in the text that is parsed, in whatever list it stands', () => {
+    const text = `{"a":[${'1,'.repeat(200)}{"__proto__":[${'2,'.repeat(200)}3]}]}`;
+    const reading = read(text, { leastNumbers: 128 });
+    if ('wrong' in reading) throw new Error(reading.wrong);
+    expect(reading.skeleton).toContain('__proto__');
+    expect(reading.lists).toHaveLength(1);
+    expect(JSON.stringify(bodyOf(text, { leastNumbers: 128 }))).toBe(JSON.stringify(JSON.parse(text)));
+  });
+
+  it('does not run on into digits that stand behind it, to the end of memory', () => {
+    const text = '[1,23456';
+    const all = Buffer.from(memory.buffer);
+    const address = all.length - 4096;
+    all.fill('7', address);
+    all.set(Buffer.from(text), address);
+    const room = { address: FIRST, bytes: readingRoom(8) };
+    const order = { text: { address, bytes: text.length }, room, leastNumbers: 1 };
+    expect(readBody(memory, kernels, order)).toEqual({ wrong: messageOf(text) });
+  });
+
   it('with no room for its numbers keeps them in its text', () => {
     const body = Buffer.from('{"a":[1,2,3],"b":[4,5]}');
     Buffer.from(memory.buffer).set(body, FIRST);
@@ -279,6 +325,9 @@ describe('a body that a worker has read', () => {
     const deep = '['.repeat(100_000) + '1,2' + ']'.repeat(100_000);
     expect(listsOf(deep)).toHaveLength(1);
     expect(read('['.repeat(100_000))).toHaveProperty('wrong');
+    expect(read('[1,'.repeat(100_000))).toHaveProperty('wrong');
+    const odd = `${'[1,'.repeat(20_000)}{}${']'.repeat(20_000)}`;
+    expect(read(odd)).toMatchObject({ lists: [], skeleton: odd });
   });
 });
 
