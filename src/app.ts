@@ -42,7 +42,7 @@ const COMPRESS_THRESHOLD_BYTES = 4096;
 export interface AppOptions {
   readonly config: Config;
   readonly registry: Registry;
-  readonly pool: Pick<Pool, 'size' | 'load'>;
+  readonly pool: Pick<Pool, 'size' | 'load' | 'figure'>;
   readonly memory: Pick<SharedMemory, 'bytesInUse' | 'limitBytes'>;
   /** What multiplies matrices. */
   readonly engine: string;

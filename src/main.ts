@@ -11,6 +11,7 @@ import { didYouMean } from './nearest.js';
 import { chooseKernels, engineName, kernelModule, unplacedKernels } from './runtime/kernel-module.js';
 import { SharedMemory } from './runtime/memory.js';
 import { Pool } from './runtime/pool.js';
+import { measureThreshold } from './runtime/threshold.js';
 import { VERSION } from './version.js';
 
 /** What the user asked for cannot be done; nothing was started. */
@@ -64,6 +65,9 @@ async function serve(config: Config): Promise<void> {
     await pool.close(config.closeTimeoutMs);
   });
   await pool.ready();
+  const threshold = await measureThreshold(pool, memory);
+  registry.dispatcher.adopt(threshold);
+  logger.debug(threshold, 'plans cheaper than the way to a worker run on the main thread');
   const summary = [
     `${pool.size} workers`,
     `${memory.limitBytes} bytes of memory`,

@@ -55,7 +55,7 @@ export class Registry implements Directory {
   private readonly added = new Set<(model: Model) => void>();
   private readonly removed = new Set<(model: Model) => void>();
   private readonly options: RegistryOptions;
-  private readonly dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
 
   constructor(options: RegistryOptions) {

@@ -2,20 +2,20 @@
 // Each app has its own registry, so that two in one process do not share counters.
 
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { gauge } from './gauge.js';
+import { exposeRuntime, type MeasuredDispatcher, type MeasuredPool } from './runtime-metrics.js';
 import { exposeScheduler, type MeasuredModel, type MeasuredScheduler } from './scheduler-metrics.js';
 
 export interface Measured {
   readonly models: {
     readonly size: number;
     readonly scheduler: MeasuredScheduler;
+    readonly dispatcher: MeasuredDispatcher;
     all(): Iterable<MeasuredModel>;
   };
   readonly memory: { readonly bytesInUse: number; readonly limitBytes: number };
-  readonly pool: {
-    readonly size: number;
-    readonly load: { readonly queued: number; readonly running: number };
-  };
+  readonly pool: MeasuredPool;
 }
 
 export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Measured): void {
@@ -31,9 +31,7 @@ export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Me
   gauge(metrics, 'weightroom_models', 'Models in memory.', () => models.size);
   gauge(metrics, 'weightroom_memory_bytes', 'Bytes in use by models.', () => memory.bytesInUse);
   gauge(metrics, 'weightroom_memory_limit_bytes', 'Bytes that models may use.', () => memory.limitBytes);
-  gauge(metrics, 'weightroom_workers', 'Threads that compute.', () => pool.size);
-  gauge(metrics, 'weightroom_calls_queued', 'Calls that wait for a worker.', () => pool.load.queued);
-  gauge(metrics, 'weightroom_calls_running', 'Calls that are with a worker.', () => pool.load.running);
+  exposeRuntime(metrics, { pool, dispatcher: models.dispatcher });
   exposeScheduler(metrics, { scheduler: models.scheduler, models: () => models.all() });
 
   app.addHook('onResponse', (request, reply, done) => {
@@ -45,16 +43,5 @@ export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Me
   app.get('/metrics', { schema: { hide: true }, config: { always: true } }, async (_request, reply) => {
     reply.type(metrics.contentType);
     return metrics.metrics();
-  });
-}
-
-function gauge(metrics: Registry, name: string, help: string, value: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [metrics],
-    collect() {
-      this.set(value());
-    },
   });
 }

@@ -2,6 +2,7 @@
 // All of it is counted elsewhere, as cheap as an increment, and read when it is asked for.
 
 import { Counter, Gauge, type Metric, type Registry } from 'prom-client';
+import { gauge } from './gauge.js';
 import { OUTCOMES, type Distribution, type Tallies } from '../models/tally.js';
 
 export interface MeasuredModel {
@@ -69,17 +70,6 @@ function largest(models: Iterable<MeasuredModel>): MeasuredModel[] {
   if (all.length <= MAX_MODELS) return all;
   const bytes = all.slice(MAX_MODELS).reduce((sum, model) => sum + model.bytes, 0);
   return [...all.slice(0, MAX_MODELS), { name: OTHERS, bytes }];
-}
-
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(value());
-    },
-  });
 }
 
 /** prom-client's own Histogram makes several objects of each observation; this one only reads what is counted. */

@@ -1,4 +1,4 @@
-// Runs a plan where it costs least: on a worker, or, where the plan is cheaper than a message, right here.
+// Runs a plan where it costs least: on a worker, or, where the plan is cheaper than the way there, right here.
 // Both run the same code on the same memory, so the bits are the same.
 
 import type { Kernels } from '../graph/kernels.js';
@@ -8,38 +8,52 @@ import { bindKernels, kernelModule } from './kernel-module.js';
 import type { SharedMemory } from './memory.js';
 import type { Pool } from './pool.js';
 import type { Calls } from './protocol.js';
-
-/**
- * A worker round trip takes about 35 µs, and the main thread's own part of it 10 µs. A plan of this many
- * floating-point operations takes about as long as that part (bench/http: 4-8-1 over HTTP, with and without).
- */
-export const INLINE_FLOPS = 16_384;
+import { MIN_INLINE_FLOPS, type Threshold } from './threshold.js';
 
 /** What such a plan may read and write: a copy of as much takes about as long. */
 export const INLINE_BYTES = 65_536;
 
 export class Dispatcher {
+  /** Plans that ran on this thread, and the seconds that they took. */
+  readonly here = { plans: 0, planSeconds: 0 };
   private readonly pool: Pick<Pool, 'call'>;
   private readonly memory: SharedMemory;
-  private readonly inlineFlops: number;
+  private flops: number;
   /** By segment. */
   private readonly kernels: Kernels[] = [];
 
-  constructor(pool: Pick<Pool, 'call'>, memory: SharedMemory, inlineFlops = INLINE_FLOPS) {
+  /** Plans of more than `inlineFlops` floating-point operations go to a worker. */
+  constructor(pool: Pick<Pool, 'call'>, memory: SharedMemory, inlineFlops = MIN_INLINE_FLOPS) {
     this.pool = pool;
     this.memory = memory;
-    this.inlineFlops = inlineFlops;
+    this.flops = inlineFlops;
+  }
+
+  get inlineFlops(): number {
+    return this.flops;
+  }
+
+  /** For plans that are made from now on. */
+  adopt({ inlineFlops }: Threshold): void {
+    this.flops = inlineFlops;
   }
 
   /** How much a plan is of what may run here; above 1 it goes to a worker. */
   shareOf({ cost, arenaBytes }: Pick<Plan, 'cost' | 'arenaBytes'>): number {
-    return Math.max(cost / this.inlineFlops || 0, arenaBytes / INLINE_BYTES);
+    return Math.max(cost / this.flops || 0, arenaBytes / INLINE_BYTES);
   }
 
   /** Rejects with ValueError, WorkerLostError or PoolClosedError. */
-  async forward(plan: Plan, call: Omit<Calls['forward']['args'], 'definition'>): Promise<void> {
-    if (this.shareOf(plan) <= 1) runPlan(plan, this.kernelsOf(call.segment), call);
+  async forward(plan: Plan, call: Calls['forward']['args']): Promise<void> {
+    if (this.shareOf(plan) <= 1) this.run(plan, call);
     else await this.pool.call('forward', call, plan);
+  }
+
+  private run(plan: Plan, call: Calls['forward']['args']): void {
+    const start = performance.now();
+    runPlan(plan, this.kernelsOf(call.segment), call);
+    this.here.plans++;
+    this.here.planSeconds += (performance.now() - start) / 1000;
   }
 
   private kernelsOf(segment: number): Kernels {

@@ -49,6 +49,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
   const registry = {
     size: 1,
     scheduler: new Scheduler({ room: 1, maxDelayUs: 0, maxBatchRows: 1, queue: { perModel: 1, total: 1 } }),
+    dispatcher: { inlineFlops: 16384, here: { plans: 3, planSeconds: 0.5 } },
     build: echo('build'),
     list: echo('list'),
     delete: echo('delete'),
@@ -64,7 +65,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
   const app = await buildApp({
     config: readConfig(env),
     registry,
-    pool: { size: 2, load: { queued: 0, running: 1 } },
+    pool: { size: 2, load: { queued: 0, running: 1 }, figure: () => 0 },
     memory: { bytesInUse: 4096, limitBytes: 8192 },
     engine: 'webassembly',
     maddFused: true,

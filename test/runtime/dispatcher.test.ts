@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Plan } from '#src/graph/plan.js';
-import { Dispatcher, INLINE_BYTES, INLINE_FLOPS } from '#src/runtime/dispatcher.js';
+import { Dispatcher, INLINE_BYTES } from '#src/runtime/dispatcher.js';
 import { SharedMemory } from '#src/runtime/memory.js';
+import { MIN_INLINE_FLOPS } from '#src/runtime/threshold.js';
 
 const plan: Plan = {
   input: { shape: [1], dtype: 'float32' },
@@ -15,18 +16,36 @@ const plan: Plan = {
   rowwise: false,
 };
 
-it.each([
-  ['stays on this thread', {}, 0],
-  ['goes to a worker when it computes much', { cost: INLINE_FLOPS + 1 }, 1],
-  ['goes to a worker when it moves much', { arenaBytes: INLINE_BYTES + 1 }, 1],
-])('a plan %s', async (_what, change, calls) => {
-  let asked = 0;
+function start() {
   const memory = new SharedMemory({ limitBytes: 2 ** 20 });
   const { address, segment } = memory.allocate(64);
+  let asked = 0;
   const call = () => Promise.resolve(void asked++ as never);
-  await new Dispatcher({ call }, memory).forward(
-    { ...plan, ...change },
-    { plan: 1, segment, arena: address, bindings: [] },
-  );
-  expect(asked).toBe(calls);
+  const dispatcher = new Dispatcher({ call }, memory);
+  const place = { plan: 1, segment, arena: address, bindings: [] };
+  return {
+    dispatcher,
+    forward: (change: Partial<Plan>) => dispatcher.forward({ ...plan, ...change }, place),
+    asked: () => asked,
+  };
+}
+
+it.each([
+  ['stays on this thread, where it is counted', {}, 0],
+  ['goes to a worker when it computes much', { cost: MIN_INLINE_FLOPS + 1 }, 1],
+  ['goes to a worker when it moves much', { arenaBytes: INLINE_BYTES + 1 }, 1],
+])('a plan %s', async (_what, change, calls) => {
+  const { dispatcher, forward, asked } = start();
+  await forward(change);
+  expect(asked()).toBe(calls);
+  expect(dispatcher.here.plans).toBe(1 - calls);
+});
+
+it('goes by the threshold that was measured once it has it', async () => {
+  const { dispatcher, forward, asked } = start();
+  dispatcher.adopt({ roundTripUs: 20, flopsPerUs: 5000, inlineFlops: 100_000 });
+  await forward({ cost: 100_000 });
+  expect(asked()).toBe(0);
+  await forward({ cost: 100_001 });
+  expect(asked()).toBe(1);
 });
