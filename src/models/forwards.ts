@@ -112,26 +112,31 @@ export class Forwards {
     try {
       await runBatch(model, batch, this.options);
     } catch (error) {
-      if (batch.length > 1 && APART.some((kind) => error instanceof kind)) await this.runApart(batch);
+      const apart = error instanceof QuotaError || (batch.length > 1 && isOnesOwn(error));
+      if (apart) for (const caller of batch) await this.runAlone(caller);
       else for (const caller of batch) caller.fail(error);
     } finally {
       for (const _ of batch) lock.unshare();
     }
   }
 
-  /** One member's mistake is not its neighbours', and what is too large together may fit alone. */
-  private async runApart(batch: readonly Caller[]): Promise<void> {
-    for (const caller of batch) {
+  /** One member's mistake is not its neighbours'; and what finds no memory may find it when other batches are done. */
+  private async runAlone(caller: Caller): Promise<void> {
+    const { model, scheduler } = this.options;
+    for (;;) {
       try {
-        await runBatch(this.options.model, [caller], this.options);
+        return await runBatch(model, [caller], this.options);
       } catch (error) {
-        caller.fail(error);
+        if (!(error instanceof QuotaError && (await scheduler.anotherDone()))) return caller.fail(error);
       }
     }
   }
 }
 
-const APART = [ValueError, QuotaError, SizeError];
+/** Whether a batch failed for what one of its members asks, or for its length. */
+function isOnesOwn(error: unknown): boolean {
+  return error instanceof ValueError || error instanceof SizeError;
+}
 
 class Caller implements Member {
   readonly task: Task;

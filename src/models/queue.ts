@@ -24,7 +24,7 @@ export class Line {
 }
 
 /** A full queue is searched for callers who have hung up, but not for each caller that it refuses. */
-const SWEEP_INTERVAL_MS = 10;
+const SWEEP_INTERVAL_MS = 100;
 
 export class Queue {
   readonly tallies = new Tallies();

@@ -21,6 +21,8 @@ export class Scheduler {
   private readonly options: SchedulerOptions;
   private readonly here = new Set<Group>();
   private readonly away = new Set<Group>();
+  /** Batches that lack memory, and hold none. */
+  private readonly lacking: ((freed: boolean) => void)[] = [];
   private turnEnds = false;
   private delay: NodeJS.Timeout | undefined;
   private running = 0;
@@ -38,6 +40,8 @@ export class Scheduler {
 
   add<M extends Waiting>(group: Group<M>, member: M): void {
     group.add(member);
+    // What costs next to nothing does not fill the queue, however much of it comes in one turn.
+    if (group.here && group.full()) return void this.run(group as unknown as Group);
     (group.here ? this.here : this.away).add(group as unknown as Group);
     this.atEndOfTurn();
   }
@@ -47,6 +51,12 @@ export class Scheduler {
     if (this.turnEnds) return;
     this.turnEnds = true;
     setImmediate(() => this.endTurn());
+  }
+
+  /** For a batch that lacks memory: true once another is done, false where no other that has some is running. */
+  anotherDone(): Promise<boolean> {
+    if (this.running - this.lacking.length <= 1) return Promise.resolve(false);
+    return new Promise((resolve) => this.lacking.push(resolve));
   }
 
   private endTurn(): void {
@@ -66,6 +76,7 @@ export class Scheduler {
       this.running++;
       void Promise.resolve(this.run(next, this.options.room - this.running + 1)).then(() => {
         this.running--;
+        for (const resolve of this.lacking.splice(0)) resolve(true);
         this.fill();
       });
     }

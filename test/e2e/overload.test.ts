@@ -1,7 +1,7 @@
 // More requests than can be served at once: who is refused is told so, nothing is lost, nothing stays behind.
 
 import { once } from 'node:events';
-import { request, type ClientRequest } from 'node:http';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -105,5 +105,27 @@ describe('a forward with a timeout', () => {
     const answer = await server.request('POST', '/v1/models/net/forward', { inputs, timeout: 1 });
     expect(answer).toMatchObject({ status: 504, body: { code: 'DEADLINE_EXCEEDED' } });
     await done;
+  });
+});
+
+describe('a request that finds the queue full', () => {
+  it('is refused before its body is read', async () => {
+    const { done } = await change();
+    const sent = Array.from({ length: 16 }, () => open());
+    const answered = sent.map((one) => once(one, 'response'));
+    await waiting(16);
+    const refused = request(`${server.url}/v1/models/net/forward`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': 10_000 },
+    });
+    refused.on('error', () => undefined);
+    refused.flushHeaders();
+    const [answer] = (await once(refused, 'response')) as [IncomingMessage];
+    expect(answer.statusCode).toBe(503);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    refused.destroy();
+    await done;
+    const answers = await Promise.all(answered);
+    for (const [{ statusCode }] of answers as [IncomingMessage][]) expect(statusCode).toBe(200);
   });
 });

@@ -125,6 +125,19 @@ describe('the scheduler', () => {
     expect(ran()).toEqual([[0], [2]]);
   });
 
+  it('runs a full batch of this thread at once, so that it does not fill the queue', async () => {
+    const { scheduler, group, add, ran } = stage({ maxBatchRows: 2, queue: { perModel: 2, total: 2 } });
+    const here = group({ here: true });
+    for (let i = 0; i < 5; i++) add(here);
+    expect(ran()).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+    expect(scheduler.queue.depth).toBe(1);
+    await turn();
+    expect(ran()).toHaveLength(3);
+  });
+
   it('lets those of higher priority go first, and passes nobody over who came a handicap earlier', async () => {
     const { group, add, batches, ran } = stage({ maxBatchRows: 1 });
     const net = group();
