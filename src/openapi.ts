@@ -2,19 +2,18 @@
 
 import { buildApp } from './app.js';
 import { readConfig } from './config.js';
-import type { Registry } from './models/registry.js';
+import { Registry } from './models/registry.js';
 import { openapiYaml } from './plugins/openapi.js';
+import { SharedMemory } from './runtime/memory.js';
+import type { Pool } from './runtime/pool.js';
 
 export async function describeRoutes(): Promise<string> {
-  const app = await buildApp({
-    config: readConfig({}),
-    // Nothing asks it: only the routes' schemas are read.
-    registry: {} as Registry,
-    pool: { size: 0, load: { queued: 0, running: 0 } },
-    memory: { bytesInUse: 0, limitBytes: 0 },
-    engine: 'webassembly',
-    maddFused: true,
-  });
+  const config = readConfig({});
+  const memory = new SharedMemory({ limitBytes: 0 });
+  // Nobody calls it: only the routes' schemas are read.
+  const pool = { size: 0, load: { queued: 0, running: 0 } } as Pool;
+  const registry = new Registry({ pool, memory, limits: config });
+  const app = await buildApp({ config, registry, pool, memory, engine: 'webassembly', maddFused: true });
   try {
     return openapiYaml(app);
   } finally {
