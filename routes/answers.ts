@@ -3,14 +3,53 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
+import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
+import { whenSent } from '../src/plugins/sent.js';
+import type { AnswerWriter } from '../src/runtime/answer-writer.js';
+import { HeldTensor } from '../src/runtime/held-tensor.js';
 import { stringifyAnswer } from '../src/tensor/json.js';
+import { RAW_MEDIA_TYPE, rawBytes, rawHeaders } from '../src/tensor/raw.js';
+import type { TensorValue } from '../src/tensor/tensor-value.js';
 
 type Body = Record<string, unknown>;
 
 /** Sends a body about a model: its ETag is its epoch and revision. */
 export function answer(reply: FastifyReply, body: Body, layout: 'flat' | 'nested' = 'flat'): FastifyReply {
   return tag(reply, body).type('application/json; charset=utf-8').send(stringifyAnswer(body, { layout }));
+}
+
+/** The same of a body with tensors in it, which workers write where they are large. */
+export async function answerTensors(reply: FastifyReply, body: Body, { layout, writer }: TensorOptions) {
+  if (!writer.takes(body)) return answer(reply, body, layout);
+  const written = await writer.write(body, layout).catch((error: unknown) => {
+    throw explain(error);
+  });
+  tag(reply, body).type('application/json; charset=utf-8');
+  if (typeof written === 'string') return reply.send(written);
+  whenSent(reply.raw, () => written.release());
+  return reply.send(written.body);
+}
+
+interface TensorOptions {
+  readonly layout: 'flat' | 'nested';
+  readonly writer: AnswerWriter;
+}
+
+/** What a route answers that also gives a tensor as its bytes. */
+export const TENSOR_TYPES = ['application/json', RAW_MEDIA_TYPE] as const;
+
+/** Sends a tensor's bytes from where they stand. A held one is let go when they are out. */
+export function answerRaw(reply: FastifyReply, about: Body, field: string): FastifyReply {
+  const tensor = about[field] as TensorValue;
+  if (tensor instanceof HeldTensor) whenSent(reply.raw, () => tensor.release());
+  // Floats hardly get smaller, and compressing them would copy them: as if the client had not asked for it.
+  reply.request.headers['x-no-compression'] = 'octets';
+  return tag(reply, about)
+    .headers(rawHeaders(tensor))
+    .headers({ 'x-model-epoch': String(about.epoch), 'x-model-revision': String(about.revision) })
+    .type(RAW_MEDIA_TYPE)
+    .send(rawBytes(tensor));
 }
 
 export function tag(reply: FastifyReply, { epoch, revision }: Body): FastifyReply {
@@ -36,6 +75,12 @@ const tensor = z.unknown().register(documented, {
   },
   required: ['dtype', 'shape', 'data'],
   examples: [{ dtype: 'float32', shape: [2, 2], data: [1, 2, 3, 4] }],
+});
+
+const rawAnswer = z.unknown().meta({
+  type: 'string',
+  format: 'binary',
+  description: 'The elements alone, row-major, little-endian: X-Tensor-Shape and X-Tensor-Dtype say of what.',
 });
 
 const identity = {
@@ -162,6 +207,13 @@ const problemSchema = z
 /** The answer of a route that does what it was asked. */
 export function success<S extends z.ZodType>(description: string, schema: S) {
   return { description, content: { 'application/json': { schema } } };
+}
+
+/** The same, of a route that gives a tensor of it as raw bytes too. */
+export function tensorSuccess<S extends z.ZodType>(description: string, schema: S) {
+  const { content } = success(description, schema);
+  const bytes = { schema: rawAnswer };
+  return { description, content: { ...content, [RAW_MEDIA_TYPE]: bytes } };
 }
 
 /** The problem answers of a route, by status. */

@@ -1,39 +1,68 @@
 // Running a model, or a module of it, on one revision.
 
 import { z } from 'zod';
+import { ApiError } from '../src/errors.js';
 import type { Registry } from '../src/models/registry.js';
+import { negotiate } from '../src/plugins/accept.js';
+import { rawHeaderFields } from '../src/plugins/raw.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
-import { HeldTensor } from '../src/runtime/held-tensor.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
-import { answer, forwardAnswer, problems, success } from './answers.js';
-import { layoutQuery, modelParams, path, tensor } from './inputs.js';
+import type { AnswerWriter } from '../src/runtime/answer-writer.js';
+import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
+import { RawTensor } from '../src/tensor/raw-tensor.js';
+import { answerRaw, answerTensors, forwardAnswer, problems, TENSOR_TYPES, tensorSuccess } from './answers.js';
+import { layout, modelParams, orRaw, path, tensor } from './inputs.js';
 
-const forwardBody = strict({
-  inputs: tensor,
-  module: path.default('').describe('The module to run alone; "" is the whole network.'),
-  timeout: timeout.optional(),
-  priority: priority.optional(),
-  mode: z.literal('eval', 'must be "eval"').default('eval').describe('As after net.eval().'),
-}).meta(examples({ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }));
+const module = path.describe('The module to run alone; "" is the whole network.');
+const mode = z.literal('eval', 'must be "eval"').describe('As after net.eval().');
 
-export function forwardRoutes(app: App, models: Registry): void {
+const forwardBody = z
+  .preprocess(
+    orRaw('inputs'),
+    strict({
+      inputs: tensor,
+      module: module.default(''),
+      timeout: timeout.optional(),
+      priority: priority.optional(),
+      mode: mode.default('eval'),
+    }),
+  )
+  .meta(examples({ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }));
+
+/** A raw body is the inputs and nothing else: what stands beside them in JSON stands in the query. */
+const forwardQuery = strict({ layout, module: module.optional(), mode: mode.optional() });
+
+type Options = Partial<Record<'module' | 'mode', string | undefined>>;
+
+/** Throws INVALID_REQUEST for options in the query of a JSON body: two places for one thing would be one too many. */
+function withOptions<B extends { inputs: unknown; module: string }>(body: B, { module, mode }: Options): B {
+  if (body.inputs instanceof RawTensor) return module === undefined ? body : { ...body, module };
+  if (module === undefined && mode === undefined) return body;
+  const faults = Object.entries({ module, mode }).flatMap(([name, given]) =>
+    given === undefined ? [] : [{ path: `query.${name}`, message: 'stands beside inputs in a JSON body' }],
+  );
+  throw new ApiError('INVALID_REQUEST', [], faults);
+}
+
+export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter): void {
   app.post(
     '/v1/models/:model/forward',
     {
-      config: { prioritized: true },
+      config: { prioritized: true, tensors: true, raw: true },
       schema: {
         operationId: 'forward',
         summary: 'Run a model',
         tags: ['running'],
         params: modelParams,
-        headers: termsHeaders,
-        querystring: layoutQuery,
+        headers: termsHeaders.extend(rawHeaderFields),
+        querystring: forwardQuery,
         body: forwardBody,
         response: {
-          200: success('The outputs, and the revision they belong to.', forwardAnswer),
+          200: tensorSuccess('The outputs, and the revision they belong to.', forwardAnswer),
           ...problems(
             'MODEL_NOT_FOUND',
             'MODULE_NOT_FOUND',
+            'NOT_ACCEPTABLE',
             'QUOTA_EXCEEDED',
             'INVALID_REQUEST',
             'TENSOR_INVALID',
@@ -49,13 +78,14 @@ export function forwardRoutes(app: App, models: Registry): void {
       },
     },
     async (request, reply) => {
+      const type = negotiate(request, reply, TENSOR_TYPES);
+      const { layout, ...options } = request.query;
       const terms = termsOf(request, reply, request.body);
-      const body = await models.get(request.params.model).forward(request.body, terms);
-      try {
-        return answer(reply, body, request.query.layout);
-      } finally {
-        if (body.outputs instanceof HeldTensor) body.outputs.release();
-      }
+      const model = models.get(request.params.model);
+      const body = await model.forward(withOptions(request.body, options), terms);
+      return type === RAW_MEDIA_TYPE
+        ? answerRaw(reply, body, 'outputs')
+        : answerTensors(reply, body, { layout, writer });
     },
   );
 }

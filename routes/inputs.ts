@@ -2,7 +2,8 @@
 // decoded by their own codecs, and documented in full.
 
 import { z } from 'zod';
-import { documented, strict } from '../src/plugins/schema.js';
+import { documented } from '../src/plugins/schema.js';
+import { RawTensor } from '../src/tensor/raw-tensor.js';
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
 
@@ -27,6 +28,11 @@ opaque('Number', {
     { type: 'string', enum: ['NaN', 'Infinity', '-Infinity'] },
   ],
 });
+
+/** `{field: tensor}`, or the tensor alone: a raw body comes as one. */
+export function orRaw(field: string) {
+  return (body: unknown): unknown => (body instanceof RawTensor ? { [field]: body } : body);
+}
 
 export const tensor = opaque('Tensor', {
   description: 'A number, nested lists, or shape and row-major data.',
@@ -107,8 +113,6 @@ export const layout = z
   .enum(['flat', 'nested'], 'must be flat or nested')
   .default('flat')
   .describe('How the `data` of tensors is written: row-major in one list, or as nested lists.');
-
-export const layoutQuery = strict({ layout });
 
 const { MIN_SAFE_INTEGER, MAX_SAFE_INTEGER } = Number;
 

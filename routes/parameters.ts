@@ -1,11 +1,26 @@
 // Parameters and buffers by their dotted path: list, read, set, patch one or many.
 
 import { z } from 'zod';
+import type { AnswerWriter } from '../src/runtime/answer-writer.js';
 import type { Registry } from '../src/models/registry.js';
+import { negotiate } from '../src/plugins/accept.js';
+import { rawHeaderFields } from '../src/plugins/raw.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { number } from '../src/tensor/number-schema.js';
 import { termsHeaders, termsOf } from '../src/plugins/terms.js';
-import { answer, changedAnswer, parameterAnswer, parameterList, problems, success } from './answers.js';
+import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
+import {
+  answer,
+  answerRaw,
+  answerTensors,
+  changedAnswer,
+  parameterAnswer,
+  parameterList,
+  problems,
+  success,
+  TENSOR_TYPES,
+  tensorSuccess,
+} from './answers.js';
 import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
 
 const index = z
@@ -26,7 +41,7 @@ const putQuery = strict({ index: index.optional() });
 /** `{"value": tensor}`, or the tensor itself. */
 const putBody = z
   .preprocess(
-    (body) => (isRecord(body) && !Object.hasOwn(body, 'data') ? body : { value: body }),
+    (body) => (isRecord(body) && !Object.hasOwn(body, 'data') ? body : { value: body }), // a raw body has data
     strict({ value: tensor }),
   )
   .meta(examples({ value: [[1, 2, 3, 4]] }));
@@ -104,7 +119,7 @@ const patchProblems = problems(
   'DEADLINE_EXCEEDED',
 );
 
-export function parameterRoutes(app: App, models: Registry): void {
+export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter): void {
   app.get(
     '/v1/models/:model/parameters',
     {
@@ -126,6 +141,7 @@ export function parameterRoutes(app: App, models: Registry): void {
   app.patch(
     '/v1/models/:model/parameters',
     {
+      config: { tensors: true },
       schema: {
         operationId: 'patchParameters',
         summary: 'Patch many parameters: all or nothing, one revision',
@@ -152,10 +168,11 @@ export function parameterRoutes(app: App, models: Registry): void {
         params: pathParams,
         querystring: readQuery,
         response: {
-          200: success('Its value and all that is known of it.', parameterAnswer),
+          200: tensorSuccess('Its value and all that is known of it.', parameterAnswer),
           ...problems(
             'MODEL_NOT_FOUND',
             'PARAMETER_NOT_FOUND',
+            'NOT_ACCEPTABLE',
             'INVALID_REQUEST',
             'INDEX_INVALID',
             'INDEX_OUT_OF_RANGE',
@@ -164,23 +181,24 @@ export function parameterRoutes(app: App, models: Registry): void {
       },
     },
     async (request, reply) => {
+      const type = negotiate(request, reply, TENSOR_TYPES);
       const { layout, ...query } = request.query;
-      return answer(
-        reply,
-        await models.get(request.params.model).parameter(request.params.path, query),
-        layout,
-      );
+      const body = await models.get(request.params.model).parameter(request.params.path, query);
+      return type === RAW_MEDIA_TYPE
+        ? answerRaw(reply, body, 'value')
+        : answerTensors(reply, body, { layout, writer });
     },
   );
 
   app.put(
     '/v1/models/:model/parameters/:path',
     {
+      config: { tensors: true, raw: true },
       schema: {
         operationId: 'setParameter',
         summary: 'Set a parameter, or a slice of it, as tensor[index] = value does',
         tags: ['parameters'],
-        headers: termsHeaders,
+        headers: termsHeaders.extend(rawHeaderFields),
         params: pathParams,
         querystring: putQuery,
         body: putBody,
@@ -201,6 +219,7 @@ export function parameterRoutes(app: App, models: Registry): void {
   app.patch(
     '/v1/models/:model/parameters/:path',
     {
+      config: { tensors: true },
       schema: {
         operationId: 'patchParameter',
         summary: 'Patch a parameter',

@@ -1,10 +1,11 @@
 // All values of a module at once: state_dict() and load_state_dict().
 
 import { z } from 'zod';
+import type { AnswerWriter } from '../src/runtime/answer-writer.js';
 import type { Registry } from '../src/models/registry.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { termsHeaders, termsOf } from '../src/plugins/terms.js';
-import { answer, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
+import { answer, answerTensors, loadedAnswer, problems, success, stateDictAnswer } from './answers.js';
 import { isRecord, layout, modelParams, path } from './inputs.js';
 
 const module = path.default('').describe('The subtree at this path; names are relative to it.');
@@ -29,7 +30,7 @@ const loadBody = strict({ state_dict: tensors }).meta(
   examples({ state_dict: { weight: [[1, 2, 3, 4]], bias: [0] } }),
 );
 
-export function stateDictRoutes(app: App, models: Registry): void {
+export function stateDictRoutes(app: App, models: Registry, writer: AnswerWriter): void {
   app.get(
     '/v1/models/:model/state_dict',
     {
@@ -47,13 +48,15 @@ export function stateDictRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { layout, ...query } = request.query;
-      return answer(reply, await models.get(request.params.model).stateDict(query), layout);
+      const body = await models.get(request.params.model).stateDict(query);
+      return answerTensors(reply, body, { layout, writer });
     },
   );
 
   app.put(
     '/v1/models/:model/state_dict',
     {
+      config: { tensors: true },
       schema: {
         operationId: 'loadStateDict',
         summary: 'Load values: load_state_dict()',

@@ -19,14 +19,18 @@ import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
 import { setHeaders } from './plugins/headers.js';
 import { boundIntake } from './plugins/intake.js';
+import { Inbox, releaseHolds } from './plugins/inbox.js';
 import { readJson } from './plugins/json.js';
+import { LargeJson } from './plugins/large-json.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
 import { servePages } from './plugins/pages.js';
 import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
+import { readRaw } from './plugins/raw.js';
 import { typed, validatorCompiler } from './plugins/schema.js';
 import { acceptWebSockets } from './plugins/websocket.js';
+import { AnswerWriter } from './runtime/answer-writer.js';
 import type { SharedMemory } from './runtime/memory.js';
 import type { Pool } from './runtime/pool.js';
 
@@ -42,10 +46,10 @@ const COMPRESS_THRESHOLD_BYTES = 4096;
 export interface AppOptions {
   readonly config: Config;
   readonly registry: Registry;
-  readonly pool: Pick<Pool, 'size' | 'load' | 'figure'>;
-  readonly memory: Pick<SharedMemory, 'bytesInUse' | 'limitBytes'>;
+  readonly pool: Pick<Pool, 'size' | 'load' | 'figure' | 'call'>;
   /** What multiplies matrices. */
   readonly engine: string;
+  readonly memory: SharedMemory;
   readonly maddFused: boolean;
   readonly logger?: FastifyBaseLogger;
 }
@@ -74,7 +78,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   answerProblems(app);
-  readJson(app);
+  releaseHolds(app);
+  const inbox = new Inbox({ memory, limitBytes: config.bodiesLimitBytes });
+  readJson(app, new LargeJson(inbox, pool));
+  readRaw(app, inbox);
   await setHeaders(app, config);
   await shedLoad(app, config);
   boundIntake(app, registry);
@@ -92,14 +99,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await servePages(app);
   exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
+  const writer = new AnswerWriter(memory, pool);
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
   modelRoutes(routes, registry);
   moduleRoutes(routes, registry);
-  parameterRoutes(routes, registry);
+  parameterRoutes(routes, registry, writer);
   initRoutes(routes, registry);
   tieRoutes(routes, registry);
-  stateDictRoutes(routes, registry);
-  forwardRoutes(routes, registry);
+  stateDictRoutes(routes, registry, writer);
+  forwardRoutes(routes, registry, writer);
   changeRoutes(routes, registry);
   streamRoutes(routes, { directory: registry, config });
   refuseOtherMethods();

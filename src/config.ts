@@ -77,6 +77,11 @@ const SETTINGS = {
   ],
   memoryLimitBytes: [bytes(MiB, 1024 * GiB), '2GiB', 'parameters, buffers and activations of all models'],
   bodyLimitBytes: [bytes(KiB, 512 * MiB), '32MiB', 'one request body'],
+  bodiesLimitBytes: [
+    bytes(KiB, 1024 * GiB),
+    '256MiB',
+    'request bodies with tensors, those of all requests in progress',
+  ],
   wsMessageLimitBytes: [bytes(KiB, 512 * MiB), '1MiB', 'one WebSocket message from a client'],
   maxModels: [integer(1, 10_000_000), '20000', 'models at a time'],
   maxModules: [integer(1, 10_000_000), '10000', 'modules in one model'],

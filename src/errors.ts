@@ -13,6 +13,7 @@ export const ERRORS = {
   PARAMETER_NOT_FOUND: [404, 'there is no parameter or buffer at %s'],
   ROUTE_NOT_FOUND: [404, 'there is nothing at %s'],
   METHOD_NOT_ALLOWED: [405, '%s does not take %s'],
+  NOT_ACCEPTABLE: [406, 'it is answered as %s only'],
   REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
   MODEL_EXISTS: [409, 'there is already a model named %s'],
   BODY_TOO_LARGE: [413, 'the body is larger than %s bytes'],

@@ -9,17 +9,11 @@ import type { Pool } from './runtime/pool.js';
 
 export async function describeRoutes(): Promise<string> {
   const config = readConfig({});
+  const memory = new SharedMemory({ limitBytes: 0 });
   // Nothing is asked of it: only the routes' schemas are read.
   const pool = { size: 0, load: { queued: 0, running: 0 }, figure: () => 0 } as unknown as Pool;
-  const memory = new SharedMemory({ limitBytes: config.memoryLimitBytes });
-  const app = await buildApp({
-    config,
-    registry: new Registry({ pool, memory, limits: config }),
-    pool,
-    memory,
-    engine: 'webassembly',
-    maddFused: true,
-  });
+  const registry = new Registry({ pool, memory, limits: config });
+  const app = await buildApp({ config, registry, pool, memory, engine: 'webassembly', maddFused: true });
   try {
     return openapiYaml(app);
   } finally {

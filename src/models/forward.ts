@@ -2,15 +2,14 @@
 // of them, and each one's rows of the output.
 
 import type { Operand } from '../graph/op.js';
-import type { Plan } from '../graph/plan.js';
 import { address } from '../graph/run.js';
 import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
-import type { Region, SharedMemory } from '../runtime/memory.js';
+import type { Region } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength, numel, type Shape } from '../tensor/shape.js';
-import { TensorValue, type TensorData } from '../tensor/tensor-value.js';
+import type { TensorValue, TensorData } from '../tensor/tensor-value.js';
 import type { Workplace } from './draft.js';
 import type { Panels } from './panels.js';
 import type { KnownPlan, Plans, Recipe } from './plans.js';
@@ -75,7 +74,10 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
     readable = gather(batch, memory.tensor(room, plan.input.shape, plan.input.dtype));
     if (readable.length === batch.length) {
       const result = await run(state, known, { room, arena: room.address + inputBytes }, means);
-      scatter(batch, plan.output, (shape, at) => read(memory, room, { shape, address: result + at, plan }));
+      const { dtype } = plan.output;
+      scatter(batch, plan.output, (shape, at) =>
+        heldOrCopied(memory, room, { shape, dtype, address: result + at }),
+      );
     }
   } finally {
     memory.release(room);
@@ -142,16 +144,4 @@ async function run(
   } finally {
     for (const region of held) if (region) memory.release(region);
   }
-}
-
-/** A part of the output. One that stands outside of the room is a parameter's, which the caller holds only until its answer. */
-function read(
-  memory: SharedMemory,
-  room: Region,
-  { shape, address: at, plan }: { shape: Shape; address: number; plan: Plan },
-): TensorValue {
-  const { dtype } = plan.output;
-  const offset = at - room.address;
-  if (offset >= 0 && offset < room.bytes) return heldOrCopied(memory, room, { shape, dtype, offset });
-  return new TensorValue(dtype, shape, memory.view(room.segment, at, shape, dtype).data.slice());
 }

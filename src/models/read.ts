@@ -1,5 +1,5 @@
-// What a model tells of itself: the bodies of its answers. Values are copied out in one piece, so that an answer
-// which is still being written never shows a later change.
+// What a model tells of itself: the bodies of its answers. Values are copied out in one piece or held, so that an
+// answer which is still being written never shows a later change; whoever gets held ones lets them go.
 
 import { ApiError } from '../errors.js';
 import { optionsAsJson } from '../nn/options.js';
@@ -7,8 +7,8 @@ import { featureWarnings } from '../nn/features.js';
 import { everyName, joinPath, namedModules, type Module, type Parameter } from '../nn/module.js';
 import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
-import { TensorValue } from '../tensor/tensor-value.js';
-import { gather } from '../tensor/view.js';
+import type { TensorValue } from '../tensor/tensor-value.js';
+import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
 import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
@@ -101,8 +101,7 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
 /** The composite object: value, gradient and what is known of both. */
 export function parameter(state: ModelState, path: string, index: string | undefined) {
   const { parameter: found } = parameterAt(state, path);
-  const whole = state.tensors.value(found);
-  const value = index === undefined ? copy(whole) : slice(whole, index);
+  const value = index === undefined ? state.tensors.read(found) : slice(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
   return {
     ...describeParameter(state, found, state.structure.identify(found).path),
@@ -115,12 +114,10 @@ export function parameter(state: ModelState, path: string, index: string | undef
   };
 }
 
-function copy({ dtype, shape, data }: TensorValue): TensorValue {
-  return new TensorValue(dtype, shape, data.slice());
-}
-
-function slice(tensor: TensorValue, index: string): TensorValue {
-  return gather(tensor, viewOf(tensor.shape, index, 'index'));
+/** What stands together is held in its place. */
+function slice({ tensors }: ModelState, parameter: Parameter, index: string): TensorValue {
+  const view = viewOf(parameter.shape, index, 'index');
+  return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
 }
 
 /** Every name with its values; names of one storage each have them. */
@@ -128,7 +125,7 @@ export function stateDict(state: ModelState, at: string): Record<string, TensorV
   const { module: root } = moduleAt(state, at);
   const copies = new Map<Parameter, TensorValue>();
   const entries = everyName(root).map(({ path, value }) => {
-    const known = copies.get(value) ?? copy(state.tensors.value(value));
+    const known = copies.get(value) ?? state.tensors.read(value);
     copies.set(value, known);
     return [path, known] as const;
   });

@@ -1,9 +1,12 @@
 // The numbers of a model: where each storage stands in memory, and what is known of it besides its values.
 
 import type { Parameter } from '../nn/module.js';
+import { heldOrCopied } from '../runtime/held-tensor.js';
 import type { Region, SharedMemory } from '../runtime/memory.js';
 import type { Placed } from '../runtime/protocol.js';
+import { DTYPES } from '../tensor/dtype.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
+import type { View } from '../tensor/view.js';
 
 export interface Cell {
   readonly region: Region;
@@ -11,6 +14,9 @@ export interface Cell {
   /** The revision that last changed the values. */
   readonly lastChanged: number;
 }
+
+/** Elements that stand one after another. */
+type Stretch = Pick<View, 'shape' | 'offset'>;
 
 /** The invariant: a region that stands here is never written to. A change puts another one in its place. */
 export class Tensors {
@@ -49,6 +55,17 @@ export class Tensors {
 
   place(parameter: Parameter): Placed {
     return { address: this.get(parameter).region.address, shape: parameter.shape, dtype: parameter.dtype };
+  }
+
+  /** The values of now, of all or of one stretch: a copy, or held by whoever gets them. */
+  read(
+    parameter: Parameter,
+    { shape, offset }: Stretch = { shape: parameter.shape, offset: 0 },
+  ): TensorValue {
+    const { dtype } = parameter;
+    const { region } = this.get(parameter);
+    const address = region.address + offset * DTYPES[dtype].bytes;
+    return heldOrCopied(this.memory, region, { address, shape, dtype });
   }
 
   /** A view of the values; see SharedMemory.tensor. */

@@ -22,7 +22,15 @@ export async function setHeaders(app: FastifyInstance, config: Config): Promise<
   await app.register(cors, {
     origin: config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['ETag', 'Location', 'Retry-After'],
+    exposedHeaders: [
+      'ETag',
+      'Location',
+      'Retry-After',
+      'X-Tensor-Shape',
+      'X-Tensor-Dtype',
+      'X-Model-Epoch',
+      'X-Model-Revision',
+    ],
     maxAge: 600,
   });
 }

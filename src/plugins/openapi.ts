@@ -3,9 +3,10 @@
 
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { stringify } from 'yaml';
+import { RAW_MEDIA_TYPE } from '../tensor/raw.js';
 import { VERSION } from '../version.js';
 import { setPageHeaders } from './headers.js';
 import { documented } from './schema.js';
@@ -30,6 +31,7 @@ const TAGS = [
 
 export async function describeApi(app: FastifyInstance): Promise<void> {
   const options = { schemaRegistry: documented };
+  const transform = createJsonSchemaTransform(options);
   const addComponents = createJsonSchemaTransformObject(options);
   await app.register(swagger, {
     openapi: {
@@ -42,7 +44,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
       servers: [{ url: '/' }],
       tags: TAGS,
     },
-    transform: createJsonSchemaTransform(options),
+    transform: (document) => withRawBody(transform(document), document.route.config?.raw === true),
     transformObject: (document) => tidy(addComponents(document) as unknown as Json) as never,
   });
   await app.register(async (pages) => {
@@ -71,6 +73,21 @@ export function openapiYaml(app: FastifyInstance): string {
     lineWidth: 110,
     aliasDuplicateObjects: false,
   });
+}
+
+/** Besides JSON, where a route takes that. */
+function withRawBody<D extends { schema: FastifySchema }>(document: D, takesRaw: boolean): D {
+  if (!takesRaw) return document;
+  const bytes = {
+    type: 'string',
+    format: 'binary',
+    description: 'One tensor: its elements, row-major, little-endian.',
+  };
+  const content = {
+    'application/json': { schema: document.schema.body },
+    [RAW_MEDIA_TYPE]: { schema: bytes },
+  };
+  return { ...document, schema: { ...document.schema, body: { content } } };
 }
 
 /** Every schema comes as what a request takes and as what an answer gives; only those that something refers to stay. */

@@ -79,7 +79,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (told.status === 503) reply.header('retry-after', told.retryAfterSeconds);
   // What is left of the body is read and dropped (no longer than requestTimeout), or its sender, still writing, would
   // see a broken connection in place of the answer.
-  if (told.code === 'BODY_TOO_LARGE') request.raw.resume();
+  if (!request.raw.complete) request.raw.resume();
   reply
     .code(told.status)
     .type(PROBLEM_MEDIA_TYPE)
@@ -111,9 +111,12 @@ function toApiError(error: unknown, request: FastifyRequest): ApiError {
   return new ApiError('INTERNAL');
 }
 
-function unsupportedMediaType(request: FastifyRequest): ApiError {
+export function unsupportedMediaType(request: FastifyRequest): ApiError {
   const type = request.headers['content-type'] ?? '(none)';
-  return new ApiError('UNSUPPORTED_MEDIA_TYPE', [JSON.stringify(type), 'send application/json']);
+  const served = request.routeOptions.config.raw
+    ? 'application/json or application/octet-stream'
+    : 'application/json';
+  return new ApiError('UNSUPPORTED_MEDIA_TYPE', [JSON.stringify(type), `send ${served}`]);
 }
 
 /** The path as the client wrote it, cut to what an answer can bear. */

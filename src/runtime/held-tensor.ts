@@ -1,9 +1,9 @@
 // A tensor's values in shared memory, held by whoever has it: right, and never written to, until it is released.
 
-import type { DType } from '../tensor/dtype.js';
-import { byteLength, type Shape } from '../tensor/shape.js';
+import { byteLength } from '../tensor/shape.js';
 import { TensorValue } from '../tensor/tensor-value.js';
 import type { Region, SharedMemory } from './memory.js';
+import type { Placed } from './protocol.js';
 
 /** Smaller values are copied: that costs less than to see to their release. */
 const LEAST_HELD_BYTES = 16_384;
@@ -16,17 +16,13 @@ export class HeldTensor extends TensorValue {
   private readonly region: Region;
   private held = true;
 
-  /** Takes over one hold on the region; the tensor begins `offset` bytes into it. */
-  constructor(
-    memory: SharedMemory,
-    region: Region,
-    { shape, dtype, offset = 0 }: { shape: Shape; dtype: DType; offset?: number },
-  ) {
-    super(dtype, shape, memory.view(region.segment, region.address + offset, shape, dtype).data);
+  /** Takes over one hold on the region in which the tensor stands. */
+  constructor(memory: SharedMemory, region: Region, { address, shape, dtype }: Placed) {
+    super(dtype, shape, memory.view(region.segment, address, shape, dtype).data);
     this.memory = memory;
     this.region = region;
     this.segment = region.segment;
-    this.address = region.address + offset;
+    this.address = address;
   }
 
   /** Once is enough; again does nothing. */
@@ -37,18 +33,23 @@ export class HeldTensor extends TensorValue {
   }
 }
 
-/** The values of a region that the caller holds and will let go: held once more where they are many, else a copy. */
-export function heldOrCopied(
-  memory: SharedMemory,
-  region: Region,
-  tensor: { shape: Shape; dtype: DType; offset?: number },
-): TensorValue {
-  const { shape, dtype, offset = 0 } = tensor;
-  if (byteLength(shape, dtype) >= LEAST_HELD_BYTES)
-    return new HeldTensor(memory, memory.retain(region), tensor);
-  return new TensorValue(
-    dtype,
-    shape,
-    memory.view(region.segment, region.address + offset, shape, dtype).data.slice(),
-  );
+/**
+ * Values in the segment of a region that the caller holds and lets go. Where they are many, the region is held once more;
+ * values outside of it are copied, as are few.
+ */
+export function heldOrCopied(memory: SharedMemory, region: Region, placed: Placed): TensorValue {
+  const { address, shape, dtype } = placed;
+  const bytes = byteLength(shape, dtype);
+  const inside = address >= region.address && address + bytes <= region.address + region.bytes;
+  if (inside && bytes >= LEAST_HELD_BYTES) return new HeldTensor(memory, memory.retain(region), placed);
+  return new TensorValue(dtype, shape, memory.view(region.segment, address, shape, dtype).data.slice());
+}
+
+/** The tensors of an answer's body: its own, and those of an object in it. Whoever sends it lets go of the held ones. */
+export function tensorsIn(body: Readonly<Record<string, unknown>>): TensorValue[] {
+  return Object.values(body).flatMap((value) => {
+    if (value instanceof TensorValue) return [value];
+    const inside = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return inside ? Object.values(value).filter((entry) => entry instanceof TensorValue) : [];
+  });
 }

@@ -231,7 +231,7 @@ export function textRoom(
 export interface TextOrder {
   readonly tensor: Placed;
   readonly layout: Layout;
-  /** Where the text goes, and its room: `textRoom` bytes at a multiple of 4. */
+  /** Where the text goes, and its room: `textRoom` bytes or more. */
   readonly out: number;
   readonly room: number;
   /** The parts' texts, one behind the other, are the whole's. Absent: all. */
@@ -250,7 +250,7 @@ export function writeText(memory: WebAssembly.Memory, kernels: Kernels, order: T
   }
   const { from, to } = order.part ?? { from: 0, to: count };
   const lists = sizes(extents(shape, layout));
-  const listsAt = out + Math.floor((room - LISTS_BYTES) / 4) * 4;
+  const listsAt = Math.floor((out + room - LISTS_BYTES) / 4) * 4;
   viewAt(memory, listsAt, lists.length, 'int32').set(lists);
   const write = kernels[`write_${dtype}`];
   return write(address, listsAt, lists.length, from, to, out);

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
 import { ApiError } from '#src/errors.js';
+import { SharedMemory } from '#src/runtime/memory.js';
 import type { Registry } from '#src/models/registry.js';
 import { Scheduler } from '#src/models/scheduler.js';
 import type { Terms } from '#src/models/terms.js';
@@ -62,12 +63,19 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     onAdded: () => () => undefined,
     onRemoved: () => () => undefined,
   } as unknown as Registry;
+  const memory = new SharedMemory({ limitBytes: 2 ** 20 });
+  memory.allocate(4096);
   const app = await buildApp({
     config: readConfig(env),
     registry,
-    pool: { size: 2, load: { queued: 0, running: 1 }, figure: () => 0 },
-    memory: { bytesInUse: 4096, limitBytes: 8192 },
+    pool: {
+      size: 2,
+      load: { queued: 0, running: 1 },
+      figure: () => 0,
+      call: () => Promise.reject(new Error('no worker')),
+    },
     engine: 'webassembly',
+    memory,
     maddFused: true,
   });
   await app.listen({ port: 0, host: '127.0.0.1' });

@@ -1,0 +1,216 @@
+// Writes answers whose tensors are large: workers write the numbers into shared memory, and what is sent is that memory.
+// The main thread makes the text around them. Where there is no memory for it, the answer is written as any other is.
+
+import { Readable } from 'node:stream';
+import { answerPieces, stringifyAnswer } from '../tensor/json.js';
+import { byteLength, numel } from '../tensor/shape.js';
+import type { TensorValue } from '../tensor/tensor-value.js';
+import { HeldTensor, tensorsIn } from './held-tensor.js';
+import type { Region, SharedMemory } from './memory.js';
+import type { Pool } from './pool.js';
+import { textRoom, type Layout } from './text.js';
+
+/** Below, the main thread writes the numbers itself: a worker's call takes as long (bench/body). */
+const LEAST_NUMBERS = 2048;
+
+/** The most memory for one answer's text: a 256×1024 answer needs 6 MiB. Longer texts go through memory part by part. */
+const WHOLE_BYTES = 16 * 2 ** 20;
+
+/** Numbers in a part. Two parts are in the making at a time. */
+const PART_NUMBERS = 65_536;
+
+/** Text in shared memory, or a stream of it; right until it is released, which is to be done once. */
+export interface WrittenAnswer {
+  readonly body: Buffer | Readable;
+  release(): void;
+}
+
+type Piece = string | HeldTensor;
+
+/** Some of a tensor's numbers, and what they need. */
+interface Part {
+  readonly tensor: HeldTensor;
+  readonly part: { readonly from: number; readonly to: number };
+}
+
+export class AnswerWriter {
+  private readonly memory: SharedMemory;
+  private readonly pool: Pick<Pool, 'call'>;
+
+  constructor(memory: SharedMemory, pool: Pick<Pool, 'call'>) {
+    this.memory = memory;
+    this.pool = pool;
+  }
+
+  /** Whether there is anything in a body that is not written just as well by stringifyAnswer. */
+  takes(body: Record<string, unknown>): boolean {
+    return tensorsIn(body).some(
+      (tensor) => tensor instanceof HeldTensor || tensor.data.length >= LEAST_NUMBERS,
+    );
+  }
+
+  /**
+   * The text that stringifyAnswer makes of the body, whose held tensors are let go as soon as they are not needed any
+   * more. Rejects with WorkerLostError or PoolClosedError.
+   */
+  async write(body: Record<string, unknown>, layout: Layout): Promise<string | WrittenAnswer> {
+    const held = tensorsIn(body).filter((tensor) => tensor instanceof HeldTensor);
+    const letGo = (): void => {
+      for (const tensor of held) tensor.release();
+    };
+    const pieces = answerPieces(body, { layout, least: LEAST_NUMBERS });
+    let streams = false;
+    try {
+      if (pieces.length === 1) return pieces[0] as string;
+      const placed = this.place(pieces, held);
+      if (!placed) return stringifyAnswer(body, { layout });
+      const whole = await this.whole(placed, layout);
+      if (whole) return whole;
+      const stream = this.stream(placed, layout, letGo);
+      streams = stream !== undefined;
+      return stream ?? stringifyAnswer(body, { layout });
+    } finally {
+      if (!streams) letGo();
+    }
+  }
+
+  /** Gives tensors outside of shared memory a place in it, as one more to let go; undefined where there is none. */
+  private place(pieces: readonly (string | TensorValue)[], held: HeldTensor[]): Piece[] | undefined {
+    const placed: Piece[] = [];
+    for (const piece of pieces) {
+      if (typeof piece === 'string' || piece instanceof HeldTensor) {
+        placed.push(piece);
+        continue;
+      }
+      const { shape, dtype } = piece;
+      const region = this.memory.attempt(byteLength(shape, dtype), held[0]?.segment);
+      if (!region) return undefined;
+      const tensor = new HeldTensor(this.memory, region, { address: region.address, shape, dtype });
+      (tensor.data as Float32Array).set(piece.data as Float32Array);
+      held.push(tensor);
+      placed.push(tensor);
+    }
+    return placed;
+  }
+
+  /** All of it in one region; undefined where it is long, or there is no room. */
+  private async whole(pieces: readonly Piece[], layout: Layout): Promise<WrittenAnswer | undefined> {
+    const bytes = pieces.reduce(
+      (sum, piece) => sum + (typeof piece === 'string' ? Buffer.byteLength(piece) : textRoom(piece, layout)),
+      0,
+    );
+    const region = bytes <= WHOLE_BYTES ? this.memory.attempt(bytes, segmentOf(pieces)) : undefined;
+    if (!region) return undefined;
+    const text = this.bytesOf(region);
+    try {
+      let end = 0;
+      for (const piece of pieces) {
+        end +=
+          typeof piece === 'string'
+            ? text.write(piece, end)
+            : await this.call({ tensor: piece }, layout, region, end);
+      }
+      return { body: text.subarray(0, end), release: () => this.memory.release(region) };
+    } catch (error) {
+      this.memory.release(region);
+      throw error;
+    }
+  }
+
+  /** Part by part through two rooms; undefined where there is no room for these. */
+  private stream(pieces: readonly Piece[], layout: Layout, letGo: () => void): WrittenAnswer | undefined {
+    const parts = pieces.flatMap((piece): (string | Part)[] =>
+      typeof piece === 'string' ? [piece] : partsOf(piece),
+    );
+    const bytes = Math.max(
+      ...parts.map((part) => (typeof part === 'string' ? 0 : textRoom(part.tensor, layout, part.part))),
+    );
+    const rooms: Region[] = [];
+    let begun = false;
+    const free = (): void => {
+      for (const room of rooms.splice(0)) this.memory.release(room);
+    };
+    for (let i = 0; i < 2; i++) {
+      const room = this.memory.attempt(bytes, segmentOf(pieces));
+      if (room) rooms.push(room);
+    }
+    if (rooms.length < 2) return void free();
+    const texts = this.texts(parts, layout, rooms);
+    const run = async function* (): AsyncGenerator<Buffer> {
+      begun = true;
+      try {
+        yield* texts;
+      } finally {
+        free();
+      }
+    };
+    const release = (): void => {
+      letGo();
+      if (!begun) free();
+    };
+    return { body: Readable.from(run(), { objectMode: false }), release };
+  }
+
+  /** Each part's text, copied out of its room: the room is the next part's when a slow reader still has the text. */
+  private async *texts(
+    parts: readonly (string | Part)[],
+    layout: Layout,
+    rooms: readonly Region[],
+  ): AsyncGenerator<Buffer> {
+    const numbers = parts.filter((part): part is Part => typeof part !== 'string');
+    const begin = (i: number): Promise<Buffer> => {
+      const room = rooms[i % rooms.length]!;
+      const text = this.call(numbers[i]!, layout, room, 0).then((end) =>
+        Buffer.from(this.bytesOf(room).subarray(0, end)),
+      );
+      text.catch(() => undefined); // told when its turn comes
+      return text;
+    };
+    const begun = numbers.slice(0, rooms.length).map((_, i) => begin(i));
+    let done = 0;
+    try {
+      for (const part of parts) {
+        if (typeof part === 'string') {
+          yield Buffer.from(part);
+          continue;
+        }
+        const text = await begun[done]!;
+        if (done + rooms.length < numbers.length) begun.push(begin(done + rooms.length));
+        done++;
+        yield text;
+      }
+    } finally {
+      // A worker may still be writing into a room.
+      await Promise.allSettled(begun);
+    }
+  }
+
+  private call(
+    { tensor, part }: { tensor: HeldTensor; part?: Part['part'] },
+    layout: Layout,
+    region: Region,
+    at: number,
+  ): Promise<number> {
+    const { segment, address, shape, dtype } = tensor;
+    const place = { out: region.address + at, room: region.bytes - at };
+    const order = { tensor: { address, shape, dtype }, layout, ...place };
+    return this.pool.call('writeText', { segment, ...order, ...(part && { part }) });
+  }
+
+  private bytesOf(region: Region): Buffer {
+    const { data } = this.memory.tensor(region, [region.bytes], 'bool');
+    return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+}
+
+function segmentOf(pieces: readonly Piece[]): number | undefined {
+  return pieces.find((piece) => piece instanceof HeldTensor)?.segment;
+}
+
+function partsOf(tensor: HeldTensor): Part[] {
+  const count = numel(tensor.shape);
+  return Array.from({ length: Math.ceil(count / PART_NUMBERS) }, (_, i) => ({
+    tensor,
+    part: { from: i * PART_NUMBERS, to: Math.min(count, (i + 1) * PART_NUMBERS) },
+  }));
+}
