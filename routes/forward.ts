@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
+import { LANE_ROUTE, laneBody, laneOutcome } from '../src/plugins/lane.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { HeldTensor } from '../src/runtime/held-tensor.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
@@ -18,9 +19,10 @@ const forwardBody = strict({
 
 export function forwardRoutes(app: App, models: Registry): void {
   app.post(
-    '/v1/models/:model/forward',
+    LANE_ROUTE,
     {
       config: { prioritized: true },
+      preParsing: laneBody,
       schema: {
         operationId: 'forward',
         summary: 'Run a model',
@@ -50,7 +52,8 @@ export function forwardRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const terms = termsOf(request, reply, request.body);
-      const body = await models.get(request.params.model).forward(request.body, terms);
+      const begun = laneOutcome(request.raw);
+      const body = await (begun ?? models.get(request.params.model).forward(request.body, terms));
       try {
         return answer(reply, body, request.query.layout);
       } finally {

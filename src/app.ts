@@ -20,6 +20,7 @@ import { closeAfterAnswers } from './plugins/closing.js';
 import { setHeaders } from './plugins/headers.js';
 import { boundIntake } from './plugins/intake.js';
 import { readJson } from './plugins/json.js';
+import { LANE_ROUTE, openLane } from './plugins/lane.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
@@ -84,13 +85,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     zlibOptions: { level: constants.Z_BEST_SPEED },
   });
   await acceptWebSockets(app, config);
-  closeAfterAnswers(app);
+  const isClosing = closeAfterAnswers(app);
   await describeApi(app);
 
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
   await servePages(app);
-  exposeMetrics(app, { models: registry, memory, pool });
+  const durations = exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
   modelRoutes(routes, registry);
@@ -104,6 +105,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   streamRoutes(routes, { directory: registry, config });
   refuseOtherMethods();
   await app.ready();
+  // Lines for requests are the framework's.
+  if (!logsRequests) {
+    openLane(app, {
+      models: registry,
+      admits: () => !isClosing() && !app.isUnderPressure(),
+      durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
+    });
+  }
   return app;
 }
 
