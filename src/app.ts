@@ -110,6 +110,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     openLane(app, {
       models: registry,
       admits: () => !isClosing() && !app.isUnderPressure(),
+      bodyLimitBytes: config.bodyLimitBytes,
       durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
     });
   }

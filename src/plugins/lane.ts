@@ -16,13 +16,14 @@ export interface LaneOptions {
   readonly models: Pick<Registry, 'find'>;
   /** Whether the server serves now: what it refuses, the usual way refuses. */
   readonly admits: () => boolean;
+  readonly bodyLimitBytes: number;
   /** Told of each answer. */
   readonly durations: { observe(milliseconds: number): void };
 }
 
 /** The route, as the framework knows it. */
 export const LANE_ROUTE = '/v1/models/:model/forward';
-const URL_PATTERN = /^\/v1\/models\/([A-Za-z0-9._-]{1,64})\/forward$/;
+const [BEFORE_NAME, AFTER_NAME] = LANE_ROUTE.split(':model') as [string, string];
 
 /** What says nothing that an answer of the lane depends on. With any other header a request goes the usual way. */
 const HEADERS = new Set([
@@ -39,14 +40,16 @@ const CONTENT_TYPES = new Set(['application/json', 'application/json; charset=ut
 
 /** Longer bodies are not read at once. */
 const MAX_BODY_BYTES = 16_384;
-/** Longer answers may be compressed. */
+/** As text they are below what is compressed (4096 bytes), whatever the numbers and names. */
 const MAX_ANSWER_NUMBERS = 128;
 
 /** What the lane already has of a request that goes the usual way. */
 interface Begun {
   readonly body: Buffer;
-  readonly outcome?: Promise<Body>;
+  readonly outcome: Promise<Body> | undefined;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const begun = new WeakMap<IncomingMessage, Begun>();
 
@@ -61,49 +64,47 @@ export function laneOutcome(request: IncomingMessage): Promise<Body> | undefined
   return begun.get(request)?.outcome;
 }
 
-/** Puts the lane before the framework. */
-export function openLane(app: FastifyInstance, options: LaneOptions): void {
+/** Puts the lane before the framework, whose listener is the first that the server has. */
+export function openLane(app: FastifyInstance, { models, admits, bodyLimitBytes, durations }: LaneOptions): void {
   const [usual] = app.server.listeners('request') as [RequestListener];
   app.server.removeListener('request', usual);
+  const maxBytes = Math.min(bodyLimitBytes, MAX_BODY_BYTES);
   app.server.on('request', (request, response) => {
-    const model = wanted(request);
-    const found = model === undefined || !options.admits() ? undefined : options.models.find(model);
-    if (found === undefined) return usual(request, response);
+    const name = wanted(request, maxBytes);
+    const model = name === undefined || !admits() ? undefined : models.find(name);
+    if (model === undefined) return usual(request, response);
     const start = performance.now();
-    let body: Buffer | undefined;
+    let body: Buffer = NOTHING;
+    const goOn = (outcome?: Promise<Body>): void => {
+      begun.set(request, { body, outcome });
+      usual(request, response);
+    };
     request.on('data', (chunk: Buffer) => {
-      body = body === undefined ? chunk : Buffer.concat([body, chunk]);
+      body = body === NOTHING ? chunk : Buffer.concat([body, chunk]);
     });
     request.on('end', () => {
-      const read = body ?? Buffer.alloc(0);
-      const plain = plainForward(parsed(read));
-      if (plain === undefined) {
-        begun.set(request, { body: read });
-        return usual(request, response);
-      }
-      const outcome = found.forward(plain);
-      const goOn = (): void => {
-        begun.set(request, { body: read, outcome });
-        usual(request, response);
-      };
-      outcome.then((result) => {
-        if (!isShort(result)) return goOn();
-        send(response, result);
-        options.durations.observe(performance.now() - start);
-      }, goOn);
+      const forward = plainForward(parsed(body));
+      if (forward === undefined) return goOn();
+      const outcome = model.forward(forward);
+      const refused = (): void => goOn(outcome);
+      outcome.then((answer) => {
+        const text = shortText(answer);
+        if (text === undefined) return refused();
+        send(response, answer, text);
+        durations.observe(performance.now() - start);
+      }, refused);
     });
   });
 }
 
-/** The name of the model that a request of the lane's form is about. */
-function wanted({ method, url, headers }: IncomingMessage): string | undefined {
-  if (method !== 'POST' || url === undefined) return undefined;
-  const model = URL_PATTERN.exec(url)?.[1];
-  if (model === undefined || !CONTENT_TYPES.has(headers['content-type'] ?? '')) return undefined;
+/** The name of the model that a request of the lane's form is about; it is not decoded, and need not be one. */
+function wanted({ method, url, headers }: IncomingMessage, maxBytes: number): string | undefined {
+  if (method !== 'POST' || !url?.startsWith(BEFORE_NAME) || !url.endsWith(AFTER_NAME)) return undefined;
+  if (!CONTENT_TYPES.has(headers['content-type'] ?? '')) return undefined;
   const length = headers['content-length'];
-  if (length === undefined || Number(length) > MAX_BODY_BYTES) return undefined;
+  if (length === undefined || Number(length) > maxBytes) return undefined;
   for (const name in headers) if (!HEADERS.has(name)) return undefined;
-  return model;
+  return url.slice(BEFORE_NAME.length, -AFTER_NAME.length);
 }
 
 function parsed(body: Buffer): unknown {
@@ -114,16 +115,22 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-function isShort({ outputs }: Body): boolean {
-  return outputs instanceof TensorValue && outputs.data.length <= MAX_ANSWER_NUMBERS;
+/** undefined where the answer is not short, or there is something wrong with it. */
+function shortText(answer: Body): string | undefined {
+  const { outputs } = answer;
+  if (!(outputs instanceof TensorValue) || outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
+  try {
+    return stringifyAnswer(answer);
+  } catch {
+    return undefined;
+  }
 }
 
-function send(response: ServerResponse, body: Body): void {
-  const text = stringifyAnswer(body);
+function send(response: ServerResponse, { epoch, revision }: Body, text: string): void {
   response.writeHead(200, [
     ...SECURITY_HEADERS,
     'etag',
-    `"${String(body.epoch)}-${String(body.revision)}"`,
+    `"${String(epoch)}-${String(revision)}"`,
     'content-type',
     'application/json; charset=utf-8',
     'content-length',
