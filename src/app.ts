@@ -102,7 +102,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry);
   forwardRoutes(routes, registry);
   changeRoutes(routes, registry);
-  streamRoutes(routes, { directory: registry, config });
+  streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();
   // Lines for requests are the framework's.

@@ -65,7 +65,10 @@ export function laneOutcome(request: IncomingMessage): Promise<Body> | undefined
 }
 
 /** Puts the lane before the framework, whose listener is the first that the server has. */
-export function openLane(app: FastifyInstance, { models, admits, bodyLimitBytes, durations }: LaneOptions): void {
+export function openLane(
+  app: FastifyInstance,
+  { models, admits, bodyLimitBytes, durations }: LaneOptions,
+): void {
   const [usual] = app.server.listeners('request') as [RequestListener];
   app.server.removeListener('request', usual);
   const maxBytes = Math.min(bodyLimitBytes, MAX_BODY_BYTES);

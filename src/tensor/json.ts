@@ -7,6 +7,7 @@ import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from './dtype.js';
 import { FaultList, shown } from './fault.js';
 import { knownOf, type JudgedList, type PlacedNumbers } from './placed-list.js';
+import { RawTensor, writeRaw } from './raw-tensor.js';
 import { collectShape, listed, MAX_RANK, numel, sameShape, type Shape } from './shape.js';
 import { dtypeOf, zeros, type TensorArrays, type TensorData, type TensorValue } from './tensor-value.js';
 
@@ -26,6 +27,7 @@ export interface Inspected {
  * deep, elements that are no numbers, a shape that cannot be or that has another number of elements, an unknown dtype.
  */
 export function inspectTensor(value: unknown, path: string): Inspected {
+  if (value instanceof RawTensor) return value;
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
   const integral = outline !== undefined && checkElements(outline, faults);
@@ -68,6 +70,10 @@ export function judgeList(list: readonly unknown[]): JudgedList | undefined {
  * where TensorError is thrown, some of them may be written.
  */
 export function writeTensor(value: unknown, target: TensorData, path: string): void {
+  if (value instanceof RawTensor) {
+    const write = WRITERS[dtypeOf(target)] as WriteRow<TensorData>;
+    return writeRaw(value, target, { path, write });
+  }
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
   if (outline && numel(outline.shape) !== target.length) {
