@@ -3,22 +3,16 @@
 // there is. The bounds: requests by number and bytes, unsent answers by the outbox's hard limit and one message.
 
 import { ApiError } from '../errors.js';
-import type { TensorValue } from '../tensor/tensor-value.js';
+import { HeldTensor } from '../runtime/held-tensor.js';
 import type { ForwardRequest } from './forward.js';
+import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
 import type { SubscriptionId } from './stream-messages.js';
-
-/** What a forward gives. */
-export interface Outputs {
-  readonly name: string;
-  readonly epoch: string;
-  readonly revision: number;
-  readonly outputs: TensorValue;
-}
+import type { Terms } from './terms.js';
 
 /** The models there are, as far as they can be run. */
 export interface RunnableDirectory {
-  find(name: string): { forward(request: ForwardRequest): Promise<Outputs> } | undefined;
+  find(name: string): { forward(request: ForwardRequest, terms: Terms): Promise<Outputs> } | undefined;
 }
 
 /** A forward that is not answered yet. */
@@ -28,7 +22,7 @@ export interface AskedForward {
   readonly request: ForwardRequest;
   /** Of the message. */
   readonly bytes: number;
-  /** Sends the answer; the bytes that it takes. */
+  /** Sends the answer and lets go of it; the bytes that it takes. */
   readonly send: (outputs: Outputs) => number;
 }
 
@@ -49,6 +43,7 @@ export class StreamForwards {
   /** Of the last answer: what the next is expected to take. */
   #answerBytes = 1;
   #closed = false;
+  readonly #terms: Terms = { gone: () => this.#closed };
 
   constructor(options: StreamForwardsOptions) {
     this.#options = options;
@@ -79,21 +74,23 @@ export class StreamForwards {
   #start(forward: AskedForward): void {
     const model = this.#options.models.find(forward.model);
     if (model === undefined) return this.#fail(forward, new ApiError('MODEL_NOT_FOUND', [forward.model]));
-    model.forward(forward.request).then(
+    model.forward(forward.request, this.#terms).then(
       (outputs) => this.#answer(forward, outputs),
       (error: unknown) => this.#fail(forward, error),
     );
   }
 
   #answer(forward: AskedForward, outputs: Outputs): void {
-    if (this.#closed) return;
+    if (this.#closed) return release(outputs);
     if (!this.#options.outbox.admitsLive(this.#resume)) {
+      release(outputs);
       this.#waiting.push(forward);
       return;
     }
     try {
       this.#answerBytes = forward.send(outputs);
     } catch (error) {
+      release(outputs);
       return this.#fail(forward, error);
     }
     this.#end(forward);
@@ -124,4 +121,9 @@ export class StreamForwards {
     const fitting = Math.max(1, Math.floor(outbox.room / this.#answerBytes)) - running;
     if (fitting > 0) for (const forward of this.#waiting.splice(0, fitting)) this.#start(forward);
   };
+}
+
+/** Where somebody else might still have to. */
+export function release({ outputs }: Outputs): void {
+  if (outputs instanceof HeldTensor) outputs.release();
 }

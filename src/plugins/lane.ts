@@ -6,9 +6,9 @@ import type { FastifyInstance, preParsingHookHandler } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { plainForward } from '../models/forward-request.js';
-import type { Body } from '../models/model.js';
+import type { Outputs } from '../models/forwards.js';
 import type { Registry } from '../models/registry.js';
-import { TensorValue } from '../tensor/tensor-value.js';
+import { HeldTensor } from '../runtime/held-tensor.js';
 import { stringifyAnswer } from '../tensor/json.js';
 import { SECURITY_HEADERS } from './headers.js';
 
@@ -46,7 +46,7 @@ const MAX_ANSWER_NUMBERS = 128;
 /** What the lane already has of a request that goes the usual way. */
 interface Begun {
   readonly body: Buffer;
-  readonly outcome: Promise<Body> | undefined;
+  readonly outcome: Promise<Outputs> | undefined;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -60,7 +60,7 @@ export const laneBody: preParsingHookHandler = (request, _reply, payload, done) 
 };
 
 /** The forward that the lane has begun for a request. */
-export function laneOutcome(request: IncomingMessage): Promise<Body> | undefined {
+export function laneOutcome(request: IncomingMessage): Promise<Outputs> | undefined {
   return begun.get(request)?.outcome;
 }
 
@@ -78,7 +78,7 @@ export function openLane(
     if (model === undefined) return usual(request, response);
     const start = performance.now();
     let body: Buffer = NOTHING;
-    const goOn = (outcome?: Promise<Body>): void => {
+    const goOn = (outcome?: Promise<Outputs>): void => {
       begun.set(request, { body, outcome });
       usual(request, response);
     };
@@ -88,11 +88,14 @@ export function openLane(
     request.on('end', () => {
       const forward = plainForward(parsed(body));
       if (forward === undefined) return goOn();
-      const outcome = model.forward(forward);
+      const outcome = model.forward(forward, { gone: () => response.destroyed });
       const refused = (): void => goOn(outcome);
       outcome.then((answer) => {
         const text = shortText(answer);
-        if (text === undefined) return refused();
+        if (text === undefined) {
+          letGo(answer, response);
+          return refused();
+        }
         send(response, answer, text);
         durations.observe(performance.now() - start);
       }, refused);
@@ -119,9 +122,8 @@ function parsed(body: Buffer): unknown {
 }
 
 /** undefined where the answer is not short, or there is something wrong with it. */
-function shortText(answer: Body): string | undefined {
-  const { outputs } = answer;
-  if (!(outputs instanceof TensorValue) || outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
+function shortText(answer: Outputs): string | undefined {
+  if (answer.outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
   try {
     return stringifyAnswer(answer);
   } catch {
@@ -129,11 +131,16 @@ function shortText(answer: Body): string | undefined {
   }
 }
 
-function send(response: ServerResponse, { epoch, revision }: Body, text: string): void {
+/** Whether or not the usual way comes to answer with it. */
+function letGo({ outputs }: Outputs, response: ServerResponse): void {
+  if (outputs instanceof HeldTensor) response.once('close', () => outputs.release());
+}
+
+function send(response: ServerResponse, { epoch, revision }: Outputs, text: string): void {
   response.writeHead(200, [
     ...SECURITY_HEADERS,
     'etag',
-    `"${String(epoch)}-${String(revision)}"`,
+    `"${epoch}-${revision}"`,
     'content-type',
     'application/json; charset=utf-8',
     'content-length',

@@ -6,12 +6,8 @@ import { ApiError, problem } from '../errors.js';
 import type { ChangeTexts } from '../models/change-text.js';
 import { explain } from '../models/failures.js';
 import { Outbox, type Connection, type OutboxLimits, type Socket } from '../models/outbox.js';
-import {
-  StreamForwards,
-  type AskedForward,
-  type Outputs,
-  type RunnableDirectory,
-} from '../models/stream-forwards.js';
+import type { Outputs } from '../models/forwards.js';
+import { release, StreamForwards, type RunnableDirectory } from '../models/stream-forwards.js';
 import { frameData, frameHead, frameTensor, readFrame } from '../models/stream-frames.js';
 import {
   clientMessage,
@@ -159,8 +155,10 @@ export class StreamSession {
 
   #forward({ id, inputs, module, ...message }: ForwardMessage, bytes: number): void {
     const model = this.#modelOf(message);
-    const send: AskedForward['send'] = ({ name, outputs, epoch, revision }) => {
+    const send = (answer: Outputs): number => {
+      const { name, epoch, revision, outputs } = answer;
       const text = stringifyAnswer({ type: 'outputs', id, model: name, epoch, revision, outputs });
+      release(answer);
       this.#outbox.sendText(text);
       return text.length;
     };
@@ -177,7 +175,7 @@ export class StreamSession {
       const { shape, dtype } = outputs;
       const head = frameHead({ type: 'outputs', id, model: name, epoch, revision, shape: [...shape], dtype });
       const data = frameData(outputs);
-      this.#outbox.sendBytes(head, data, () => undefined);
+      this.#outbox.sendBytes(head, data, () => release(answer));
       return head.length + data.length;
     };
     this.#forwards.ask({ id, model, request: { inputs, module }, bytes, send });
