@@ -23,6 +23,9 @@ export interface Connection {
   uncork(): void;
 }
 
+/** A second frame costs more than to copy this much. */
+const COPIED_BYTES = 4096;
+
 const TEXT: SendOptions = { binary: false, fin: true };
 const BINARY: SendOptions = { binary: true, fin: true };
 const BINARY_BEGINS: SendOptions = { binary: true, fin: false };
@@ -81,12 +84,12 @@ export class Outbox {
     this.#socket.send(text, TEXT, this.#sent);
   }
 
-  /** One message of two pieces, neither of which is copied; `sent` is called once they are not read any more. */
+  /** One message of two pieces, which are not copied where they are long; `sent` is called once they are not read any more. */
   sendBytes(head: Uint8Array, data: Uint8Array, sent: () => void): void {
     if (this.#closed) return sent();
     this.#cork();
-    if (data.length === 0) {
-      this.#socket.send(head, BINARY, this.#sent);
+    if (data.length <= COPIED_BYTES) {
+      this.#socket.send(Buffer.concat([head, data]), BINARY, this.#sent);
       return sent();
     }
     this.#socket.send(head, BINARY_BEGINS, this.#sent);
@@ -147,7 +150,7 @@ export class Outbox {
   }
 
   readonly #sent = (): void => {
-    if (!this.reading) return;
+    if ((this.#waiting.size === 0 && this.#grace === undefined) || !this.reading) return;
     clearTimeout(this.#grace);
     this.#grace = undefined;
     const waiting = [...this.#waiting];

@@ -3,10 +3,10 @@
 // there is. The bounds: requests by number and bytes, unsent answers by the outbox's hard limit and one message.
 
 import { ApiError } from '../errors.js';
-import { HeldTensor } from '../runtime/held-tensor.js';
 import type { ForwardRequest } from './forward.js';
 import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
+import { release, sendOutputs } from './stream-answers.js';
 import type { SubscriptionId } from './stream-messages.js';
 import type { Terms } from './terms.js';
 
@@ -16,14 +16,13 @@ export interface RunnableDirectory {
 }
 
 /** A forward that is not answered yet. */
-export interface AskedForward {
+export interface AskedForward extends ForwardRequest {
   readonly id: SubscriptionId;
   readonly model: string;
-  readonly request: ForwardRequest;
+  /** Asked by a binary frame, and answered by one. */
+  readonly binary: boolean;
   /** Of the message. */
   readonly bytes: number;
-  /** Sends the answer and lets go of it; the bytes that it takes. */
-  readonly send: (outputs: Outputs) => number;
 }
 
 export interface StreamForwardsOptions {
@@ -74,7 +73,7 @@ export class StreamForwards {
   #start(forward: AskedForward): void {
     const model = this.#options.models.find(forward.model);
     if (model === undefined) return this.#fail(forward, new ApiError('MODEL_NOT_FOUND', [forward.model]));
-    model.forward(forward.request, this.#terms).then(
+    model.forward(forward, this.#terms).then(
       (outputs) => this.#answer(forward, outputs),
       (error: unknown) => this.#fail(forward, error),
     );
@@ -88,7 +87,7 @@ export class StreamForwards {
       return;
     }
     try {
-      this.#answerBytes = forward.send(outputs);
+      this.#answerBytes = sendOutputs(this.#options.outbox, forward, outputs);
     } catch (error) {
       release(outputs);
       return this.#fail(forward, error);
@@ -121,9 +120,4 @@ export class StreamForwards {
     const fitting = Math.max(1, Math.floor(outbox.room / this.#answerBytes)) - running;
     if (fitting > 0) for (const forward of this.#waiting.splice(0, fitting)) this.#start(forward);
   };
-}
-
-/** Where somebody else might still have to. */
-export function release({ outputs }: Outputs): void {
-  if (outputs instanceof HeldTensor) outputs.release();
 }

@@ -6,7 +6,6 @@ import { DTYPES, type DType } from '../tensor/dtype.js';
 import { RawTensor } from '../tensor/raw-tensor.js';
 import { byteLength, listed, type Shape } from '../tensor/shape.js';
 import type { TensorData, TensorValue } from '../tensor/tensor-value.js';
-import type { OutputsHeader } from './stream-messages.js';
 
 const LENGTH_BYTES = 4;
 /** Of the frame's beginning, wherever that stands in memory. */
@@ -43,13 +42,13 @@ export function frameTensor(data: Uint8Array, { shape, dtype }: { shape: Shape; 
 }
 
 /** The beginning of a frame, up to its data. */
-export function frameHead(header: OutputsHeader): Buffer {
-  const text = JSON.stringify(header);
-  const length = Buffer.byteLength(text);
-  const head = Buffer.alloc(aligned(LENGTH_BYTES + length));
-  head.writeUInt32LE(length, 0);
-  head.write(text, LENGTH_BYTES);
-  return head;
+export function frameHead(header: string): Buffer {
+  const room = Buffer.allocUnsafe(aligned(LENGTH_BYTES + 3 * header.length));
+  const length = room.write(header, LENGTH_BYTES);
+  room.writeUInt32LE(length, 0);
+  const end = aligned(LENGTH_BYTES + length);
+  room.fill(0, LENGTH_BYTES + length, end);
+  return room.subarray(0, end);
 }
 
 /** A tensor's own memory. */
@@ -63,7 +62,7 @@ const ARRAYS = { float32: Float32Array, int64: BigInt64Array, int32: Int32Array,
 
 function view(data: Uint8Array, dtype: DType): TensorData {
   const { bytes } = DTYPES[dtype];
-  const { buffer, byteOffset, length } = data.byteOffset % bytes === 0 ? data : Uint8Array.from(data);
+  const { buffer, byteOffset, length } = data.byteOffset % bytes === 0 ? data : new Uint8Array(data);
   return new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, length / bytes);
 }
 

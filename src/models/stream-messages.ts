@@ -62,7 +62,7 @@ export const subscribeMessage = z.strictObject({
 
 export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id: subscriptionId });
 
-const modulePath = z.string('must be a path, e.g. "0.block 1.0"').max(4096);
+const modulePath = z.string('must be a path, e.g. "0.block 1.0"');
 
 export const forwardMessage = z.strictObject({
   type: z.literal('forward'),
@@ -222,23 +222,50 @@ export type HelloMessage = z.infer<typeof helloMessage>;
 export type ChangeMessage = z.infer<typeof changeMessage>;
 export type ServerMessage = z.infer<typeof serverMessage>;
 
+/** The fields of a forward, told by text or by a frame's header. */
+export type PlainForward =
+  ({ readonly frame: false } & ForwardMessage) | ({ readonly frame: true } & ForwardHeader);
+
 /**
- * A forward with nothing wrong about it but, perhaps, its inputs; undefined for any other message, of which the schemas say
- * what it is.
+ * A forward with nothing wrong about its fields; undefined for any other message, of which the schemas say what it is.
+ * They would take longer than all the rest of a small forward.
  */
-export function plainForwardMessage(given: unknown): ForwardMessage | undefined {
+export function plainForward(given: unknown): PlainForward | undefined {
   if (typeof given !== 'object' || given === null) return undefined;
-  let [id, model, inputs]: [id?: SubscriptionId, model?: string, inputs?: unknown] = [];
+  let type: unknown;
+  let id: SubscriptionId | undefined;
+  let model: string | undefined;
   let module = '';
+  let inputs: unknown;
+  let shape: number[] | undefined;
+  let dtype: DType | undefined;
   for (const [name, value] of Object.entries(given)) {
-    if (name === 'inputs') inputs = value;
+    if (name === 'type') type = value;
+    else if (name === 'inputs') inputs = value;
     else if (name === 'id' && isId(value)) id = value;
     else if (name === 'model' && typeof value === 'string') model = value;
     else if (name === 'module' && typeof value === 'string') module = value;
-    else if (name !== 'type' || value !== 'forward') return undefined;
+    else if (name === 'shape' && isShape(value)) shape = value;
+    else if (name === 'dtype' && isDType(value)) dtype = value;
+    else return undefined;
   }
-  if (id === undefined || inputs === undefined || !('type' in given)) return undefined;
-  return { type: 'forward', id, model, module, inputs };
+  if (type !== 'forward' || id === undefined) return undefined;
+  if (shape === undefined) {
+    if (inputs === undefined || dtype !== undefined) return undefined;
+    return { frame: false, type, id, model, module, inputs };
+  }
+  return inputs === undefined
+    ? { frame: true, type, id, model, module, shape, dtype: dtype ?? 'float32' }
+    : undefined;
+}
+
+function isShape(value: unknown): value is number[] {
+  if (!Array.isArray(value) || value.length > MAX_RANK) return false;
+  return value.every((extent) => Number.isSafeInteger(extent) && (extent as number) >= 0);
+}
+
+function isDType(value: unknown): value is DType {
+  return typeof value === 'string' && Object.hasOwn(DTYPES, value);
 }
 
 function isId(value: unknown): value is SubscriptionId {

@@ -6,23 +6,22 @@ import { ApiError, problem } from '../errors.js';
 import type { ChangeTexts } from '../models/change-text.js';
 import { explain } from '../models/failures.js';
 import { Outbox, type Connection, type OutboxLimits, type Socket } from '../models/outbox.js';
-import type { Outputs } from '../models/forwards.js';
-import { release, StreamForwards, type RunnableDirectory } from '../models/stream-forwards.js';
-import { frameData, frameHead, frameTensor, readFrame } from '../models/stream-frames.js';
+import { StreamForwards, type RunnableDirectory } from '../models/stream-forwards.js';
+import { frameTensor, readFrame, type Frame } from '../models/stream-frames.js';
 import {
   clientMessage,
   forwardHeader,
   messageTypes,
-  plainForwardMessage,
+  plainForward,
   subscriptionId,
   type ClientMessage,
+  type ForwardHeader,
   type ForwardMessage,
   type HelloMessage,
   type SubscriptionId,
 } from '../models/stream-messages.js';
 import { Subscriber, type Directory, type SubscriptionLimits } from '../models/subscriptions.js';
 import { didYouMean, nearest } from '../nearest.js';
-import { stringifyAnswer } from '../tensor/json.js';
 import { faultsOf } from './schema.js';
 
 export type StreamLimits = OutboxLimits &
@@ -96,9 +95,9 @@ export class StreamSession {
     let given: unknown;
     try {
       if (isBinary) {
-        const { header, data: numbers } = readFrame(data);
-        given = header;
-        this.#forwardFrame(header, numbers, data.length);
+        const frame = readFrame(data);
+        given = frame.header;
+        this.#answerFrame(frame, data.length);
       } else {
         given = parseJson(data.toString());
         this.#answer(given, data.length);
@@ -138,10 +137,9 @@ export class StreamSession {
     ping: ({ id }) => this.#outbox.send({ type: 'pong', ...(id !== undefined && { id }) }),
   };
 
-  /** Most messages are forwards with nothing wrong, for which a schema would take longer than all else. */
   #answer(given: unknown, bytes: number): void {
-    const forward = plainForwardMessage(given);
-    if (forward) this.#forward(forward, bytes);
+    const forward = plainForward(given);
+    if (forward?.frame === false) this.#forward(forward, bytes);
     else this.#handle(parseMessage(given), bytes);
   }
 
@@ -153,35 +151,18 @@ export class StreamSession {
     handler(message, bytes);
   }
 
-  #forward({ id, inputs, module, ...message }: ForwardMessage, bytes: number): void {
-    const model = this.#modelOf(message);
-    const send = (answer: Outputs): number => {
-      const { name, epoch, revision, outputs } = answer;
-      const text = stringifyAnswer({ type: 'outputs', id, model: name, epoch, revision, outputs });
-      release(answer);
-      this.#outbox.sendText(text);
-      return text.length;
-    };
-    this.#forwards.ask({ id, model, request: { inputs, module }, bytes, send });
+  #forward({ id, inputs, module, model }: ForwardMessage, bytes: number): void {
+    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: false, bytes });
   }
 
-  #forwardFrame(given: unknown, numbers: Uint8Array, bytes: number): void {
-    if (typeOf(given) !== 'forward') throw invalid('type', 'must be forward; other messages are text');
-    const { id, module, shape, dtype, ...message } = check(forwardHeader, given, headerFields);
-    const model = this.#modelOf(message);
-    const inputs = frameTensor(numbers, { shape, dtype });
-    const send = (answer: Outputs): number => {
-      const { name, outputs, epoch, revision } = answer;
-      const { shape, dtype } = outputs;
-      const head = frameHead({ type: 'outputs', id, model: name, epoch, revision, shape: [...shape], dtype });
-      const data = frameData(outputs);
-      this.#outbox.sendBytes(head, data, () => release(answer));
-      return head.length + data.length;
-    };
-    this.#forwards.ask({ id, model, request: { inputs, module }, bytes, send });
+  #answerFrame({ header, data }: Frame, bytes: number): void {
+    const plain = plainForward(header);
+    const { id, module, shape, dtype, model } = plain?.frame === true ? plain : parseHeader(header);
+    const inputs = frameTensor(data, { shape, dtype });
+    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: true, bytes });
   }
 
-  #modelOf({ model }: { readonly model?: string | undefined }): string {
+  #modelOf(model: string | undefined): string {
     const { only } = this.#options;
     if (model === undefined && only === undefined) throw invalid('model', 'is required');
     if (model !== undefined && only !== undefined && model !== only)
@@ -231,6 +212,11 @@ function parseMessage(given: unknown): ClientMessage {
     throw invalid('type', type === undefined ? 'is required' : `must be one of ${types.join(', ')}${near}`);
   }
   return check(clientMessage, given, fields);
+}
+
+function parseHeader(given: unknown): ForwardHeader {
+  if (typeOf(given) !== 'forward') throw invalid('type', 'must be forward; other messages are text');
+  return check(forwardHeader, given, headerFields);
 }
 
 function check<S extends z.ZodType>(schema: S, given: unknown, fields: readonly string[]): z.output<S> {
