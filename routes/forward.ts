@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ApiError } from '../src/errors.js';
 import type { Registry } from '../src/models/registry.js';
 import { negotiate } from '../src/plugins/accept.js';
+import { LANE_ROUTE, laneBody, laneOutcome } from '../src/plugins/lane.js';
 import { rawHeaderFields } from '../src/plugins/raw.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
@@ -46,9 +47,10 @@ function withOptions<B extends { inputs: unknown; module: string }>(body: B, { m
 
 export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter): void {
   app.post(
-    '/v1/models/:model/forward',
+    LANE_ROUTE,
     {
       config: { prioritized: true, tensors: true, raw: true },
+      preParsing: laneBody,
       schema: {
         operationId: 'forward',
         summary: 'Run a model',
@@ -81,8 +83,9 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const type = negotiate(request, reply, TENSOR_TYPES);
       const { layout, ...options } = request.query;
       const terms = termsOf(request, reply, request.body);
-      const model = models.get(request.params.model);
-      const body = await model.forward(withOptions(request.body, options), terms);
+      const begun = laneOutcome(request.raw);
+      const body = await (begun ??
+        models.get(request.params.model).forward(withOptions(request.body, options), terms));
       return type === RAW_MEDIA_TYPE
         ? answerRaw(reply, body, 'outputs')
         : answerTensors(reply, body, { layout, writer });

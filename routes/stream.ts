@@ -6,6 +6,7 @@ import type { WebSocket } from '@fastify/websocket';
 import type { Config } from '../src/config.js';
 import { ApiError } from '../src/errors.js';
 import { ChangeTexts } from '../src/models/change-text.js';
+import type { RunnableDirectory } from '../src/models/stream-forwards.js';
 import type { HelloMessage } from '../src/models/stream-messages.js';
 import type { Directory } from '../src/models/subscriptions.js';
 import { originAllowed } from '../src/plugins/origin.js';
@@ -18,6 +19,7 @@ const MiB = 2 ** 20;
 const LIMITS: StreamLimits = {
   maxSubscriptions: 64,
   maxModelsPerSubscription: 64,
+  maxForwards: 1024,
   highWaterBytes: MiB,
   hardLimitBytes: 8 * MiB,
   graceMs: 2000,
@@ -27,11 +29,12 @@ const LIMITS: StreamLimits = {
 
 export interface StreamOptions {
   readonly directory: Directory;
+  readonly models: RunnableDirectory;
   readonly config: Pick<Config, 'allowedOrigins' | 'wsMessageLimitBytes'>;
   readonly limits?: Partial<StreamLimits>;
 }
 
-export function streamRoutes(app: App, { directory, config, ...options }: StreamOptions): void {
+export function streamRoutes(app: App, { directory, models, config, ...options }: StreamOptions): void {
   const limits = { ...LIMITS, ...options.limits };
   const texts = new ChangeTexts(limits.keptTextLength);
   const hello = greeting(limits, config.wsMessageLimitBytes);
@@ -44,7 +47,9 @@ export function streamRoutes(app: App, { directory, config, ...options }: Stream
   const open = (socket: WebSocket, request: FastifyRequest): void => {
     const session = new StreamSession({
       socket,
+      connection: request.raw.socket,
       directory,
+      models,
       texts,
       limits,
       hello,
@@ -85,6 +90,7 @@ function greeting(limits: StreamLimits, maxMessageBytes: number): HelloMessage {
       max_message_bytes: maxMessageBytes,
       max_subscriptions: limits.maxSubscriptions,
       max_models_per_subscription: limits.maxModelsPerSubscription,
+      max_forwards: limits.maxForwards,
       high_water_bytes: limits.highWaterBytes,
       hard_limit_bytes: limits.hardLimitBytes,
     },

@@ -22,6 +22,7 @@ import { boundIntake } from './plugins/intake.js';
 import { Inbox, releaseHolds } from './plugins/inbox.js';
 import { readJson } from './plugins/json.js';
 import { LargeJson } from './plugins/large-json.js';
+import { LANE_ROUTE, openLane } from './plugins/lane.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
@@ -91,13 +92,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     zlibOptions: { level: constants.Z_BEST_SPEED },
   });
   await acceptWebSockets(app, config);
-  closeAfterAnswers(app);
+  const isClosing = closeAfterAnswers(app);
   await describeApi(app);
 
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
   await servePages(app);
-  exposeMetrics(app, { models: registry, memory, pool });
+  const durations = exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
   const writer = new AnswerWriter(memory, pool);
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
@@ -109,9 +110,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
   changeRoutes(routes, registry);
-  streamRoutes(routes, { directory: registry, config });
+  streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();
+  // Lines for requests are the framework's.
+  if (!logsRequests) {
+    openLane(app, {
+      models: registry,
+      admits: () => !isClosing() && !app.isUnderPressure(),
+      bodyLimitBytes: config.bodyLimitBytes,
+      durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
+    });
+  }
   return app;
 }
 

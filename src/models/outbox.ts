@@ -7,9 +7,28 @@ import { CLOSE_CODES, type ServerMessage } from './stream-messages.js';
 /** What is needed of a WebSocket; `ws` has it. */
 export interface Socket {
   readonly bufferedAmount: number;
-  send(text: string, sent: () => void): void;
+  send(data: string | Uint8Array, options: SendOptions, sent: () => void): void;
   close(code: number, reason: string): void;
 }
+
+export interface SendOptions {
+  readonly binary: boolean;
+  /** Whether the message ends here. */
+  readonly fin: boolean;
+}
+
+/** The network under it; `net.Socket` has it. */
+export interface Connection {
+  cork(): void;
+  uncork(): void;
+}
+
+/** A second frame costs more than to copy this much. */
+const COPIED_BYTES = 4096;
+
+const TEXT: SendOptions = { binary: false, fin: true };
+const BINARY: SendOptions = { binary: true, fin: true };
+const BINARY_BEGINS: SendOptions = { binary: true, fin: false };
 
 export interface OutboxLimits {
   /** Below it a client counts as reading: history is sent on. */
@@ -23,27 +42,36 @@ export interface OutboxLimits {
   readonly graceMs: number;
 }
 
+export interface OutboxOptions {
+  readonly socket: Socket;
+  readonly connection: Connection;
+  readonly limits: OutboxLimits;
+  /** Called once, when the server gives the client up. */
+  readonly onClosed: (reason: { readonly code: number; readonly error?: unknown }) => void;
+}
+
 export class Outbox {
   readonly limits: OutboxLimits;
+  readonly #options: OutboxOptions;
   readonly #socket: Socket;
-  readonly #onClosed: (reason: { readonly code: number; readonly error?: unknown }) => void;
   readonly #waiting = new Set<() => void>();
   #grace: NodeJS.Timeout | undefined;
+  #corked = false;
   #closed = false;
 
-  /** `onClosed` is called once, when the server gives the client up. */
-  constructor(
-    socket: Socket,
-    limits: OutboxLimits,
-    onClosed: (reason: { readonly code: number; readonly error?: unknown }) => void,
-  ) {
-    this.#socket = socket;
-    this.limits = limits;
-    this.#onClosed = onClosed;
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.limits = options.limits;
   }
 
   get reading(): boolean {
     return this.#socket.bufferedAmount <= this.limits.highWaterBytes;
+  }
+
+  /** The bytes that may be sent before nothing more is written. */
+  get room(): number {
+    return this.limits.hardLimitBytes - this.#socket.bufferedAmount;
   }
 
   send(message: ServerMessage): void {
@@ -51,7 +79,24 @@ export class Outbox {
   }
 
   sendText(text: string): void {
-    if (!this.#closed) this.#socket.send(text, this.#sent);
+    if (this.#closed) return;
+    this.#cork();
+    this.#socket.send(text, TEXT, this.#sent);
+  }
+
+  /** One message of two pieces, which are not copied where they are long; `sent` is called once they are not read any more. */
+  sendBytes(head: Uint8Array, data: Uint8Array, sent: () => void): void {
+    if (this.#closed) return sent();
+    this.#cork();
+    if (data.length <= COPIED_BYTES) {
+      this.#socket.send(Buffer.concat([head, data]), BINARY, this.#sent);
+      return sent();
+    }
+    this.#socket.send(head, BINARY_BEGINS, this.#sent);
+    this.#socket.send(data, BINARY, () => {
+      sent();
+      this.#sent();
+    });
   }
 
   /** Whether history may be written now; if not, `resume` is called once when it may. */
@@ -83,15 +128,29 @@ export class Outbox {
     this.#waiting.clear();
   }
 
+  /** Messages made one right after the other are one write to the network: a message alone costs four times as much. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#options.connection.cork();
+    // After all that is settled by now has been answered.
+    process.nextTick(this.#uncork);
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#options.connection.uncork();
+  };
+
   #close(code: number, reason: string, error?: unknown): void {
     if (this.#closed) return;
     this.dispose();
     this.#socket.close(code, reason);
-    this.#onClosed({ code, ...(error !== undefined && { error }) });
+    this.#options.onClosed({ code, ...(error !== undefined && { error }) });
   }
 
   readonly #sent = (): void => {
-    if (!this.reading) return;
+    if ((this.#waiting.size === 0 && this.#grace === undefined) || !this.reading) return;
     clearTimeout(this.#grace);
     this.#grace = undefined;
     const waiting = [...this.#waiting];

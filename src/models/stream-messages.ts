@@ -1,5 +1,5 @@
 // Every message of the WebSocket stream, both ways: the schemas are the source of the types and of the documentation.
-// Text frames, one JSON object each.
+// Text frames, one JSON object each; tensors may also come and go in binary frames (stream-frames.ts).
 //
 // Revisions of a model are numbered without a hole, and a subscription looks at every one in order. With `prefix` or
 // `kinds` those that do not match are passed over without a message: a gap between two `change` messages then means
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
+import { MAX_RANK } from '../tensor/shape.js';
 import { CHANGE_KINDS } from './change-log.js';
 
 export const subscriptionId = z.union(
@@ -26,6 +27,8 @@ function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
       `must be one of ${words.join(', ')}${typeof input === 'string' ? didYouMean(input, words) : ''}`,
   });
 }
+
+const DTYPE_NAMES = Object.keys(DTYPES) as [DType, ...DType[]];
 
 export const DETAILS = ['none', 'stats', 'values'] as const;
 
@@ -59,11 +62,26 @@ export const subscribeMessage = z.strictObject({
 
 export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id: subscriptionId });
 
+const modulePath = z.string('must be a path, e.g. "0.block 1.0"');
+
+export const forwardMessage = z.strictObject({
+  type: z.literal('forward'),
+  /** Comes back in the answer: answers come as they are done, which may be in another order. */
+  id: subscriptionId,
+  /** May be left out where the stream is about one model. */
+  model: modelName.optional(),
+  /** The module to run alone; "" is the whole network. */
+  module: modulePath.default(''),
+  /** A tensor as anywhere: nested lists, a number, or an object of shape and data. */
+  inputs: z.custom<unknown>((value) => value !== undefined, 'is required'),
+});
+
 export const pingMessage = z.strictObject({ type: z.literal('ping'), id: subscriptionId.optional() });
 
 export const clientMessage = z.discriminatedUnion('type', [
   subscribeMessage,
   unsubscribeMessage,
+  forwardMessage,
   pingMessage,
 ]);
 
@@ -72,11 +90,18 @@ export const messageTypes: ReadonlyMap<string, readonly string[]> = new Map(
   clientMessage.options.map(({ shape }) => [shape.type.value, Object.keys(shape)]),
 );
 
+/** The header of a binary frame: the tensor's numbers come after it. */
+export const forwardHeader = forwardMessage.omit({ inputs: true }).extend({
+  shape: z.array(z.int('must be a whole number').min(0, 'must not be negative')).max(MAX_RANK),
+  dtype: oneOf(DTYPE_NAMES).default('float32'),
+});
+
 // From the server.
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
-const dtype = z.enum(Object.keys(DTYPES) as [DType, ...DType[]]);
+const dtype = z.enum(DTYPE_NAMES);
 const shape = z.array(z.int().min(0));
+const tensor = z.strictObject({ dtype, shape, data: z.array(z.unknown()) });
 
 /** The first message on every socket. */
 export const helloMessage = z.strictObject({
@@ -86,6 +111,7 @@ export const helloMessage = z.strictObject({
     max_message_bytes: z.int(),
     max_subscriptions: z.int(),
     max_models_per_subscription: z.int(),
+    max_forwards: z.int(),
     high_water_bytes: z.int(),
     hard_limit_bytes: z.int(),
   }),
@@ -108,7 +134,7 @@ export const changedParameter = z.strictObject({
   shape,
   dtype,
   /** With detail "values": the tensor at `index` (null: all of it) as of this revision. */
-  value: z.strictObject({ dtype, shape, data: z.array(z.unknown()) }).optional(),
+  value: tensor.optional(),
   /** With detail "stats": of the whole parameter as of this revision; null where they could not be computed. */
   stats: z.record(z.string(), z.unknown()).nullable().optional(),
 });
@@ -147,6 +173,19 @@ export const deletedMessage = z.strictObject({
   revision,
 });
 
+/** What a forward gives, and the revision it belongs to. */
+export const outputsMessage = z.strictObject({
+  type: z.literal('outputs'),
+  id: subscriptionId,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  outputs: tensor,
+});
+
+/** The header of a binary frame, which answers a binary frame. */
+export const outputsHeader = outputsMessage.omit({ outputs: true }).extend({ shape, dtype });
+
 export const pongMessage = z.strictObject({ type: z.literal('pong'), id: subscriptionId.optional() });
 
 /** What is wrong with a message of the client's; the socket lives on. `id` is that message's, where it had one. */
@@ -154,6 +193,8 @@ export const errorMessage = z.strictObject({
   type: z.literal('error'),
   id: subscriptionId.optional(),
   code: errorCode,
+  title: z.string(),
+  status: z.int(),
   detail: z.string(),
   errors: z.array(z.strictObject({ path: z.string(), message: z.string() })),
 });
@@ -165,6 +206,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   changeMessage,
   resyncMessage,
   deletedMessage,
+  outputsMessage,
   pongMessage,
   errorMessage,
 ]);
@@ -172,10 +214,63 @@ export const serverMessage = z.discriminatedUnion('type', [
 export type SubscriptionId = z.infer<typeof subscriptionId>;
 export type Detail = (typeof DETAILS)[number];
 export type SubscribeMessage = z.infer<typeof subscribeMessage>;
+export type ForwardMessage = z.infer<typeof forwardMessage>;
+export type ForwardHeader = z.infer<typeof forwardHeader>;
+export type OutputsHeader = z.infer<typeof outputsHeader>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type HelloMessage = z.infer<typeof helloMessage>;
 export type ChangeMessage = z.infer<typeof changeMessage>;
 export type ServerMessage = z.infer<typeof serverMessage>;
+
+/** The fields of a forward, told by text or by a frame's header. */
+export type PlainForward =
+  ({ readonly frame: false } & ForwardMessage) | ({ readonly frame: true } & ForwardHeader);
+
+/**
+ * A forward with nothing wrong about its fields; undefined for any other message, of which the schemas say what it is.
+ * They would take longer than all the rest of a small forward.
+ */
+export function plainForward(given: unknown): PlainForward | undefined {
+  if (typeof given !== 'object' || given === null) return undefined;
+  let type: unknown;
+  let id: SubscriptionId | undefined;
+  let model: string | undefined;
+  let module = '';
+  let inputs: unknown;
+  let shape: number[] | undefined;
+  let dtype: DType | undefined;
+  for (const [name, value] of Object.entries(given)) {
+    if (name === 'type') type = value;
+    else if (name === 'inputs') inputs = value;
+    else if (name === 'id' && isId(value)) id = value;
+    else if (name === 'model' && typeof value === 'string') model = value;
+    else if (name === 'module' && typeof value === 'string') module = value;
+    else if (name === 'shape' && isShape(value)) shape = value;
+    else if (name === 'dtype' && isDType(value)) dtype = value;
+    else return undefined;
+  }
+  if (type !== 'forward' || id === undefined) return undefined;
+  if (shape === undefined) {
+    if (inputs === undefined || dtype !== undefined) return undefined;
+    return { frame: false, type, id, model, module, inputs };
+  }
+  return inputs === undefined
+    ? { frame: true, type, id, model, module, shape, dtype: dtype ?? 'float32' }
+    : undefined;
+}
+
+function isShape(value: unknown): value is number[] {
+  if (!Array.isArray(value) || value.length > MAX_RANK) return false;
+  return value.every((extent) => Number.isSafeInteger(extent) && (extent as number) >= 0);
+}
+
+function isDType(value: unknown): value is DType {
+  return typeof value === 'string' && Object.hasOwn(DTYPES, value);
+}
+
+function isId(value: unknown): value is SubscriptionId {
+  return Number.isSafeInteger(value) || (typeof value === 'string' && value.length <= 128);
+}
 
 /** Why the server closed a socket (RFC 6455, 7.4). */
 export const CLOSE_CODES = {

@@ -5,35 +5,41 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export function closeAfterAnswers(app: FastifyInstance): void {
-  /** By connection: of answers queued behind another, one whose connection breaks is told nothing. */
-  const answers = new Map<Socket, Set<ServerResponse>>();
+/** Whether the server has begun to close. */
+export function closeAfterAnswers(app: FastifyInstance): () => boolean {
+  /** By connection: what is not yet given to the network, in order; the last one, perhaps, is. */
+  const answers = new Map<Socket, ServerResponse[]>();
   let closing = false;
   app.server.on('connection', (socket: Socket) => {
-    answers.set(socket, new Set());
+    answers.set(socket, []);
     socket.once('close', () => answers.delete(socket));
   });
-  app.addHook('onSend', (request, reply, payload, done) => {
-    // A connection that was busy when the server closed would stay open, idle, until its keep-alive ran out.
-    if (closing) reply.header('connection', 'close');
-    answers.get(request.raw.socket)?.add(reply.raw);
-    done(null, payload);
-  });
-  app.addHook('onResponse', (request, reply, done) => {
-    answers.get(request.raw.socket)?.delete(reply.raw);
-    // The header had gone out before the server closed.
-    if (closing && reply.raw.shouldKeepAlive) request.raw.socket.destroySoon();
-    done();
+  // For every request there is: no more than this.
+  app.server.on('request', ({ socket }, answer) => {
+    const own = answers.get(socket);
+    if (own === undefined) return;
+    while (own[0]?.closed) own.shift();
+    own.push(answer);
   });
   // Server.close takes a connection for idle once its answer is given to it, and cuts what the client did not yet read.
   app.addHook('preClose', async () => {
     closing = true;
+    for (const [socket, own] of answers) endAfter(socket, own.at(-1));
     for (;;) {
-      const unread = [...answers].filter(([, those]) => [...those].some((answer) => isUnread(answer)));
+      const unread = [...answers].filter(([, those]) => those.some((answer) => isUnread(answer)));
       if (unread.length === 0) return;
       await Promise.all(unread.map(([socket, those]) => Promise.race([socket, ...those].map(closed))));
     }
   });
+  return () => closing;
+}
+
+/** A connection that was busy when the server closed would stay open, idle, until its keep-alive ran out. */
+function endAfter(socket: Socket, last: ServerResponse | undefined): void {
+  if (last === undefined || last.closed) return;
+  if (!last.headersSent) last.setHeader('connection', 'close');
+  // It has told the client that the connection stays.
+  else last.once('close', () => socket.destroySoon());
 }
 
 function isUnread(answer: ServerResponse): boolean {

@@ -2,7 +2,8 @@
 // Each app has its own registry, so that two in one process do not share counters.
 
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Durations } from './durations.js';
 import { gauge } from './gauge.js';
 import { exposeRuntime, type MeasuredDispatcher, type MeasuredPool } from './runtime-metrics.js';
 import { exposeScheduler, type MeasuredModel, type MeasuredScheduler } from './scheduler-metrics.js';
@@ -18,15 +19,13 @@ export interface Measured {
   readonly pool: MeasuredPool;
 }
 
-export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Measured): void {
+/** The durations are for answers that the framework does not see, too. */
+export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Measured): Durations {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
-  const seconds = new Histogram({
+  const durations = new Durations(metrics, {
     name: 'weightroom_http_request_seconds',
     help: 'Time from a request to its answer.',
-    labelNames: ['method', 'route', 'status'] as const,
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    registers: [metrics],
   });
   gauge(metrics, 'weightroom_models', 'Models in memory.', () => models.size);
   gauge(metrics, 'weightroom_memory_bytes', 'Bytes in use by models.', () => memory.bytesInUse);
@@ -37,11 +36,12 @@ export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Me
   app.addHook('onResponse', (request, reply, done) => {
     // Never the URL itself: a client could make a series of each.
     const route = request.routeOptions.url ?? 'none';
-    seconds.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    durations.of({ method: request.method, route, status: reply.statusCode }).observe(reply.elapsedTime);
     done();
   });
   app.get('/metrics', { schema: { hide: true }, config: { always: true } }, async (_request, reply) => {
     reply.type(metrics.contentType);
     return metrics.metrics();
   });
+  return durations;
 }

@@ -1,14 +1,22 @@
 // One client on the stream: reads its messages, answers each, and ends with its socket.
 // A message that is wrong is answered with what is wrong; the socket lives on.
 
-import { ApiError } from '../errors.js';
+import type { z } from 'zod';
+import { ApiError, problem } from '../errors.js';
 import type { ChangeTexts } from '../models/change-text.js';
-import { Outbox, type OutboxLimits, type Socket } from '../models/outbox.js';
+import { explain } from '../models/failures.js';
+import { Outbox, type Connection, type OutboxLimits, type Socket } from '../models/outbox.js';
+import { StreamForwards, type RunnableDirectory } from '../models/stream-forwards.js';
+import { frameTensor, readFrame, type Frame } from '../models/stream-frames.js';
 import {
   clientMessage,
+  forwardHeader,
   messageTypes,
+  plainForward,
   subscriptionId,
   type ClientMessage,
+  type ForwardHeader,
+  type ForwardMessage,
   type HelloMessage,
   type SubscriptionId,
 } from '../models/stream-messages.js';
@@ -18,6 +26,8 @@ import { faultsOf } from './schema.js';
 
 export type StreamLimits = OutboxLimits &
   SubscriptionLimits & {
+    /** That are not answered yet. */
+    readonly maxForwards: number;
     /** A client from which nothing came for two of these is gone. */
     readonly heartbeatMs: number;
     /** Characters of written values kept for those who watch the same. */
@@ -34,7 +44,9 @@ export interface SessionSocket extends Socket {
 
 export interface SessionOptions {
   readonly socket: SessionSocket;
+  readonly connection: Connection;
   readonly directory: Directory;
+  readonly models: RunnableDirectory;
   readonly texts: ChangeTexts;
   readonly limits: StreamLimits;
   readonly hello: HelloMessage;
@@ -43,37 +55,53 @@ export interface SessionOptions {
 }
 
 type Handlers = {
-  readonly [T in ClientMessage['type']]: (message: Extract<ClientMessage, { type: T }>) => void;
+  readonly [T in ClientMessage['type']]: (
+    message: Extract<ClientMessage, { type: T }>,
+    bytes: number,
+  ) => void;
 };
+
+const headerFields = Object.keys(forwardHeader.shape);
 
 export class StreamSession {
   readonly #options: SessionOptions;
   readonly #outbox: Outbox;
   readonly #subscriber: Subscriber;
+  readonly #forwards: StreamForwards;
   #missedBeats = 0;
   #ended = false;
 
   constructor(options: SessionOptions) {
-    const { socket, directory, texts, limits, only } = options;
+    const { socket, connection, directory, models, texts, limits, only } = options;
     this.#options = options;
-    this.#outbox = new Outbox(socket, limits, ({ code, error }) => {
+    const onClosed = ({ code, error }: { readonly code: number; readonly error?: unknown }): void => {
       this.close();
       // The client's answer to the closing frame is still to be read.
       socket.resume();
       if (error === undefined) options.log.info({ code }, 'a client of the stream was given up');
       else options.log.error({ code, err: error }, 'a client of the stream was given up');
-    });
-    this.#subscriber = new Subscriber({ directory, outbox: this.#outbox, texts, limits, only });
+    };
+    const outbox = new Outbox({ socket, connection, limits, onClosed });
+    this.#outbox = outbox;
+    this.#subscriber = new Subscriber({ directory, outbox, texts, limits, only });
+    const refuse = (error: unknown, id: SubscriptionId): void => this.#tellError(error, { id });
+    this.#forwards = new StreamForwards({ models, outbox, limits, refuse });
     this.#outbox.send(options.hello);
   }
 
-  receive(data: { toString(): string }, isBinary: boolean): void {
+  receive(data: Buffer, isBinary: boolean): void {
     this.alive();
     if (this.#ended) return;
     let given: unknown;
     try {
-      given = isBinary ? refuseBinary() : parseJson(data.toString());
-      this.#answer(parseMessage(given));
+      if (isBinary) {
+        const frame = readFrame(data);
+        given = frame.header;
+        this.#answerFrame(frame, data.length);
+      } else {
+        given = parseJson(data.toString());
+        this.#answer(given, data.length);
+      }
     } catch (error) {
       this.#tellError(error, given);
     }
@@ -96,6 +124,7 @@ export class StreamSession {
   close(): void {
     this.#ended = true;
     this.#subscriber.close();
+    this.#forwards.close();
     this.#outbox.dispose();
   }
 
@@ -104,24 +133,58 @@ export class StreamSession {
   readonly #handlers: Handlers = {
     subscribe: (message) => this.#subscriber.subscribe(message),
     unsubscribe: ({ id }) => this.#subscriber.unsubscribe(id),
+    forward: (message, bytes) => this.#forward(message, bytes),
     ping: ({ id }) => this.#outbox.send({ type: 'pong', ...(id !== undefined && { id }) }),
   };
 
-  #answer<T extends ClientMessage['type']>(message: Extract<ClientMessage, { type: T }>): void {
+  #answer(given: unknown, bytes: number): void {
+    const forward = plainForward(given);
+    if (forward?.frame === false) this.#forward(forward, bytes);
+    else this.#handle(parseMessage(given), bytes);
+  }
+
+  #handle<T extends ClientMessage['type']>(
+    message: Extract<ClientMessage, { type: T }>,
+    bytes: number,
+  ): void {
     const handler = this.#handlers[message.type];
-    handler(message);
+    handler(message, bytes);
   }
 
-  #tellError(error: unknown, given: unknown): void {
+  #forward({ id, inputs, module, model }: ForwardMessage, bytes: number): void {
+    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: false, bytes });
+  }
+
+  #answerFrame({ header, data }: Frame, bytes: number): void {
+    const plain = plainForward(header);
+    const { id, module, shape, dtype, model } = plain?.frame === true ? plain : parseHeader(header);
+    const inputs = frameTensor(data, { shape, dtype });
+    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: true, bytes });
+  }
+
+  #modelOf(model: string | undefined): string {
+    const { only } = this.#options;
+    if (model === undefined && only === undefined) throw invalid('model', 'is required');
+    if (model !== undefined && only !== undefined && model !== only)
+      throw invalid('model', `this stream is about ${only} alone; leave model out`);
+    return (model ?? only)!;
+  }
+
+  #tellError(given: unknown, message: unknown): void {
+    const error = explain(given);
     if (!(error instanceof ApiError)) return this.#outbox.fail(error);
-    const id = idOf(given);
-    const { code, message: detail, errors = [] } = error;
-    this.#outbox.send({ type: 'error', ...(id !== undefined && { id }), code, detail, errors: [...errors] });
+    const id = idOf(message);
+    const { code, title, status, detail, errors = [] } = problem(error);
+    this.#outbox.send({
+      type: 'error',
+      ...(id !== undefined && { id }),
+      code,
+      title,
+      status,
+      detail,
+      errors: [...errors],
+    });
   }
-}
-
-function refuseBinary(): never {
-  throw invalid('', 'binary frames are not served here; send text');
 }
 
 function parseJson(text: string): unknown {
@@ -132,18 +195,32 @@ function parseJson(text: string): unknown {
   }
 }
 
-function parseMessage(given: unknown): ClientMessage {
+/** Throws INVALID_REQUEST for what is no object. */
+function typeOf(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalid('', 'a message is a JSON object with a type');
   }
-  const type: unknown = 'type' in given ? given.type : undefined;
+  return 'type' in given ? given.type : undefined;
+}
+
+function parseMessage(given: unknown): ClientMessage {
+  const type = typeOf(given);
   const fields = typeof type === 'string' ? messageTypes.get(type) : undefined;
   if (fields === undefined) {
     const types = [...messageTypes.keys()];
     const near = typeof type === 'string' ? didYouMean(type, types) : '';
     throw invalid('type', type === undefined ? 'is required' : `must be one of ${types.join(', ')}${near}`);
   }
-  const parsed = clientMessage.safeParse(given, {
+  return check(clientMessage, given, fields);
+}
+
+function parseHeader(given: unknown): ForwardHeader {
+  if (typeOf(given) !== 'forward') throw invalid('type', 'must be forward; other messages are text');
+  return check(forwardHeader, given, headerFields);
+}
+
+function check<S extends z.ZodType>(schema: S, given: unknown, fields: readonly string[]): z.output<S> {
+  const parsed = schema.safeParse(given, {
     error: (issue) => {
       if (issue.code === 'unrecognized_keys') return unknownFields(issue.keys, fields);
       return issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined;

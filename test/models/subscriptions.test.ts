@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '#src/errors.js';
 import { ChangeTexts } from '#src/models/change-text.js';
-import { Outbox, type Socket } from '#src/models/outbox.js';
+import { Outbox, type SendOptions, type Socket } from '#src/models/outbox.js';
 import {
   clientMessage,
   serverMessage,
@@ -22,7 +22,8 @@ class StubSocket implements Socket {
   closed: { code: number; reason: string } | undefined;
   #unsent: (() => void)[] = [];
 
-  send(text: string, sent: () => void): void {
+  send(data: string | Uint8Array, _options: SendOptions, sent: () => void): void {
+    const text = String(data);
     this.received.push(serverMessage.parse(JSON.parse(text)));
     if (this.reads) return queueMicrotask(sent);
     this.bufferedAmount += text.length;
@@ -62,10 +63,12 @@ function connect(
 ) {
   const socket = new StubSocket();
   const closings: { code: number; error?: unknown }[] = [];
-  const outbox = new Outbox(socket, LIMITS, (reason) => {
+  const connection = { cork: () => undefined, uncork: () => undefined };
+  const onClosed = (reason: { code: number; error?: unknown }): void => {
     closings.push(reason);
     subscriber.close();
-  });
+  };
+  const outbox = new Outbox({ socket, connection, limits: LIMITS, onClosed });
   const limits = { maxSubscriptions, maxModelsPerSubscription: 3 };
   const subscriber = new Subscriber({ directory, outbox, texts, limits, only });
   const subscribe = (fields: Record<string, unknown> = {}): void =>

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CHANGE_KINDS } from '#src/models/change-log.js';
 import { ChangeTexts } from '#src/models/change-text.js';
+import type { SendOptions } from '#src/models/outbox.js';
 import type { HelloMessage } from '#src/models/stream-messages.js';
 import { StreamSession, type SessionSocket } from '#src/plugins/stream-session.js';
 import { ModelDirectory, WatchedModel } from '../models/watched-models.js';
@@ -12,6 +13,7 @@ const hello: HelloMessage = {
     max_message_bytes: 1000,
     max_subscriptions: 1,
     max_models_per_subscription: 1,
+    max_forwards: 1,
     high_water_bytes: 1000,
     hard_limit_bytes: 2000,
   },
@@ -25,7 +27,8 @@ class StubSocket implements SessionSocket {
   readonly sent: string[] = [];
   #unsent: (() => void)[] = [];
 
-  send(text: string, sent: () => void): void {
+  send(data: string | Uint8Array, _options: SendOptions, sent: () => void): void {
+    const text = String(data);
     this.sent.push(text);
     this.bufferedAmount += text.length;
     this.#unsent.push(sent);
@@ -62,6 +65,7 @@ function start(directory = new ModelDirectory()) {
   const limits = {
     maxSubscriptions: 2,
     maxModelsPerSubscription: 2,
+    maxForwards: 2,
     highWaterBytes: 1000,
     hardLimitBytes: 2000,
     graceMs: 1,
@@ -71,7 +75,16 @@ function start(directory = new ModelDirectory()) {
   const log = { info: () => undefined, error: () => undefined };
   return {
     socket,
-    session: new StreamSession({ socket, directory, texts: new ChangeTexts(1000), limits, hello, log }),
+    session: new StreamSession({
+      socket,
+      connection: { cork: () => undefined, uncork: () => undefined },
+      directory,
+      models: { find: () => undefined },
+      texts: new ChangeTexts(1000),
+      limits,
+      hello,
+      log,
+    }),
   };
 }
 
@@ -84,7 +97,7 @@ describe('StreamSession', () => {
     const { socket, session } = start();
     let asked = 0;
     while (!socket.paused) {
-      session.receive(JSON.stringify({ type: 'ping', id: 'x'.repeat(100) }), false);
+      session.receive(Buffer.from(JSON.stringify({ type: 'ping', id: 'x'.repeat(100) })), false);
       expect(++asked).toBeLessThan(20);
     }
     expect(socket.bufferedAmount).toBeLessThan(1200);
@@ -96,10 +109,10 @@ describe('StreamSession', () => {
     vi.useFakeTimers();
     const net = new WatchedModel('net');
     const { socket, session } = start(new ModelDirectory(net));
-    session.receive('{"type":"subscribe"}', false);
+    session.receive(Buffer.from('{"type":"subscribe"}'), false);
     while (socket.bufferedAmount <= 2000) net.change();
     net.change();
-    session.receive('{"type":"ping"}', false);
+    session.receive(Buffer.from('{"type":"ping"}'), false);
     expect([socket.paused, socket.closed]).toEqual([true, undefined]);
     vi.advanceTimersByTime(1);
     expect([socket.paused, socket.closed]).toEqual([false, 4008]);
@@ -107,7 +120,7 @@ describe('StreamSession', () => {
 
   it('tells what a detail and a kind may be, and which was meant', () => {
     const { socket, session } = start();
-    session.receive('{"type":"subscribe","detail":"value","kinds":["patched",7]}', false);
+    session.receive(Buffer.from('{"type":"subscribe","detail":"value","kinds":["patched",7]}'), false);
     const { errors } = JSON.parse(socket.sent[1]!) as { errors: { path: string; message: string }[] };
     const kinds = `must be one of ${CHANGE_KINDS.join(', ')}`;
     expect(errors.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
@@ -121,7 +134,7 @@ describe('StreamSession', () => {
     const { socket, session } = start();
     for (let i = 0; i < 5; i++) {
       session.beat();
-      session.receive('{"type":"ping"}', false);
+      session.receive(Buffer.from('{"type":"ping"}'), false);
     }
     session.beat();
     session.beat();
@@ -134,7 +147,7 @@ describe('StreamSession', () => {
     const directory = new ModelDirectory(new WatchedModel('net'));
     const { socket, session } = start(directory);
     session.close();
-    session.receive('{"type":"subscribe","id":"a"}', false);
+    session.receive(Buffer.from('{"type":"subscribe","id":"a"}'), false);
     expect([directory.listeners, socket.sent.length]).toEqual([0, 1]);
   });
 });

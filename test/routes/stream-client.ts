@@ -9,12 +9,14 @@ export class StreamClient {
   readonly socket: WebSocket;
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #messages: ServerMessage[] = [];
+  readonly #frames: Buffer[] = [];
   #wake: () => void = () => undefined;
 
   constructor(url: string, options?: ClientOptions) {
     this.socket = new WebSocket(url, options);
-    this.socket.on('message', (data: Buffer) => {
-      this.#messages.push(serverMessage.parse(JSON.parse(data.toString())));
+    this.socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) this.#frames.push(data);
+      else this.#messages.push(serverMessage.parse(JSON.parse(data.toString())));
       this.#wake();
     });
     this.closed = new Promise((resolve) => {
@@ -35,12 +37,21 @@ export class StreamClient {
   }
 
   send(message: unknown): void {
-    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    const ready = typeof message === 'string' || Buffer.isBuffer(message);
+    this.socket.send(ready ? message : JSON.stringify(message));
   }
 
-  async next(): Promise<ServerMessage> {
+  next(): Promise<ServerMessage> {
+    return this.#first(this.#messages);
+  }
+
+  nextFrame(): Promise<Buffer> {
+    return this.#first(this.#frames);
+  }
+
+  async #first<T>(queue: T[]): Promise<T> {
     for (;;) {
-      const message = this.#messages.shift();
+      const message = queue.shift();
       if (message !== undefined) return message;
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error('closed');
       await new Promise<void>((resolve) => (this.#wake = resolve));

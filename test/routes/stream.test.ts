@@ -21,7 +21,7 @@ async function serve(directory: ModelDirectory, limits: StreamOptions['limits'] 
   });
   answerProblems(app);
   await acceptWebSockets(app, config);
-  streamRoutes(typed(app), { directory, config, limits });
+  streamRoutes(typed(app), { directory, models: { find: () => undefined }, config, limits });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as { port: number };
   const url = `ws://127.0.0.1:${port}/v1/stream`;
@@ -52,6 +52,7 @@ describe('a socket', () => {
         max_message_bytes: 4096,
         max_subscriptions: 64,
         max_models_per_subscription: 64,
+        max_forwards: 1024,
         high_water_bytes: 1048576,
         hard_limit_bytes: 8388608,
       },
@@ -163,7 +164,10 @@ describe('a message that is wrong', () => {
         id: 'a',
         code: 'INVALID_REQUEST',
         errors: [
-          { path: 'type', message: 'must be one of subscribe, unsubscribe, ping; did you mean subscribe?' },
+          {
+            path: 'type',
+            message: 'must be one of subscribe, unsubscribe, forward, ping; did you mean subscribe?',
+          },
         ],
       },
     ],
@@ -198,7 +202,7 @@ describe('a message that is wrong', () => {
     expect(await client.settled()).toMatchObject([{ type: 'error', ...expected }]);
   });
 
-  it('as a binary frame too', async () => {
+  it('as a binary frame that is none too', async () => {
     const { open } = await serve(new ModelDirectory());
     const client = await open();
     client.socket.send(Buffer.from('{"type":"ping"}'));
@@ -206,7 +210,7 @@ describe('a message that is wrong', () => {
       {
         type: 'error',
         code: 'INVALID_REQUEST',
-        errors: [{ message: 'binary frames are not served here; send text' }],
+        errors: [{ message: 'the header should have 2037654139 bytes, and 11 follow' }],
       },
     ]);
   });

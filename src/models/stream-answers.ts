@@ -1,0 +1,39 @@
+// The answers to forwards over the stream, as they are sent. Put together by hand: names of models and epochs need no
+// escaping, and of a small answer there is little more than these.
+
+import { HeldTensor } from '../runtime/held-tensor.js';
+import { stringifyAnswer } from '../tensor/json.js';
+import type { Outputs } from './forwards.js';
+import type { Outbox } from './outbox.js';
+import { frameData, frameHead } from './stream-frames.js';
+import type { AskedForward } from './stream-forwards.js';
+
+/** Sends an answer and lets go of it; the bytes that it takes. */
+export function sendOutputs(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
+  return asked.binary ? sendFrame(outbox, asked, answer) : sendText(outbox, asked, answer);
+}
+
+function sendText(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
+  const text = `${beginning(asked, answer)},"outputs":${stringifyAnswer(answer.outputs)}}`;
+  release(answer);
+  outbox.sendText(text);
+  return text.length;
+}
+
+function sendFrame(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
+  const { shape, dtype } = answer.outputs;
+  const head = frameHead(`${beginning(asked, answer)},"shape":[${shape.join(',')}],"dtype":"${dtype}"}`);
+  const data = frameData(answer.outputs);
+  outbox.sendBytes(head, data, () => release(answer));
+  return head.length + data.length;
+}
+
+function beginning({ id }: AskedForward, { name, epoch, revision }: Outputs): string {
+  const idText = typeof id === 'number' ? id : JSON.stringify(id);
+  return `{"type":"outputs","id":${idText},"model":"${name}","epoch":"${epoch}","revision":${revision}`;
+}
+
+/** Of an answer that is not sent. */
+export function release({ outputs }: Outputs): void {
+  if (outputs instanceof HeldTensor) outputs.release();
+}

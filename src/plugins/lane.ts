@@ -1,0 +1,152 @@
+// A short way for plain small forwards, past the framework: what Fastify does for any request costs more than these.
+// The lane gives only plain 200 answers. Whatever is not plainly of this form, or goes wrong, goes the usual way, with
+// the body as it was read and the forward as it was begun: so errors, limits and logs are the framework's alone.
+
+import type { FastifyInstance, preParsingHookHandler } from 'fastify';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { plainForward } from '../models/forward-request.js';
+import type { Outputs } from '../models/forwards.js';
+import type { Registry } from '../models/registry.js';
+import { HeldTensor } from '../runtime/held-tensor.js';
+import { stringifyAnswer } from '../tensor/json.js';
+import { SECURITY_HEADERS } from './headers.js';
+
+export interface LaneOptions {
+  readonly models: Pick<Registry, 'find'>;
+  /** Whether the server serves now: what it refuses, the usual way refuses. */
+  readonly admits: () => boolean;
+  readonly bodyLimitBytes: number;
+  /** Told of each answer. */
+  readonly durations: { observe(milliseconds: number): void };
+}
+
+/** The route, as the framework knows it. */
+export const LANE_ROUTE = '/v1/models/:model/forward';
+const [BEFORE_NAME, AFTER_NAME] = LANE_ROUTE.split(':model') as [string, string];
+
+/** What says nothing that an answer of the lane depends on. With any other header a request goes the usual way. */
+const HEADERS = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'connection',
+  'content-length',
+  'content-type',
+  'host',
+  'user-agent',
+]);
+/** What accepts JSON before anything else that there is. */
+const ACCEPTED = new Set([undefined, '*/*', 'application/json', 'application/json, text/plain, */*']);
+const CONTENT_TYPES = new Set(['application/json', 'application/json; charset=utf-8']);
+
+/** Longer bodies are not read at once. */
+const MAX_BODY_BYTES = 16_384;
+/** As text they are below what is compressed (4096 bytes), whatever the numbers and names. */
+const MAX_ANSWER_NUMBERS = 128;
+
+/** What the lane already has of a request that goes the usual way. */
+interface Begun {
+  readonly body: Buffer;
+  readonly outcome: Promise<Outputs> | undefined;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+const begun = new WeakMap<IncomingMessage, Begun>();
+
+/** preParsing of the route: the body, where the lane has read it. */
+export const laneBody: preParsingHookHandler = (request, _reply, payload, done) => {
+  const known = begun.get(request.raw);
+  done(null, known === undefined ? payload : Readable.from([known.body]));
+};
+
+/** The forward that the lane has begun for a request. */
+export function laneOutcome(request: IncomingMessage): Promise<Outputs> | undefined {
+  return begun.get(request)?.outcome;
+}
+
+/** Puts the lane before the framework, whose listener is the first that the server has. */
+export function openLane(
+  app: FastifyInstance,
+  { models, admits, bodyLimitBytes, durations }: LaneOptions,
+): void {
+  const [usual] = app.server.listeners('request') as [RequestListener];
+  app.server.removeListener('request', usual);
+  const maxBytes = Math.min(bodyLimitBytes, MAX_BODY_BYTES);
+  app.server.on('request', (request, response) => {
+    const name = wanted(request, maxBytes);
+    const model = name === undefined || !admits() ? undefined : models.find(name);
+    if (model === undefined) return usual(request, response);
+    const start = performance.now();
+    let body: Buffer = NOTHING;
+    const goOn = (outcome?: Promise<Outputs>): void => {
+      begun.set(request, { body, outcome });
+      usual(request, response);
+    };
+    request.on('data', (chunk: Buffer) => {
+      body = body === NOTHING ? chunk : Buffer.concat([body, chunk]);
+    });
+    request.on('end', () => {
+      const forward = plainForward(parsed(body));
+      if (forward === undefined) return goOn();
+      const outcome = model.forward(forward, { gone: () => response.destroyed });
+      const refused = (): void => goOn(outcome);
+      outcome.then((answer) => {
+        const text = shortText(answer);
+        if (text === undefined) {
+          letGo(answer, response);
+          return refused();
+        }
+        send(response, answer, text);
+        durations.observe(performance.now() - start);
+      }, refused);
+    });
+  });
+}
+
+/** The name of the model that a request of the lane's form is about; it is not decoded, and need not be one. */
+function wanted({ method, url, headers }: IncomingMessage, maxBytes: number): string | undefined {
+  if (method !== 'POST' || !url?.startsWith(BEFORE_NAME) || !url.endsWith(AFTER_NAME)) return undefined;
+  if (!CONTENT_TYPES.has(headers['content-type'] ?? '') || !ACCEPTED.has(headers.accept)) return undefined;
+  const length = headers['content-length'];
+  if (length === undefined || Number(length) > maxBytes) return undefined;
+  for (const name in headers) if (!HEADERS.has(name)) return undefined;
+  return url.slice(BEFORE_NAME.length, -AFTER_NAME.length);
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined where the answer is not short, or there is something wrong with it. */
+function shortText(answer: Outputs): string | undefined {
+  if (answer.outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
+  try {
+    return stringifyAnswer(answer);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether or not the usual way comes to answer with it. */
+function letGo({ outputs }: Outputs, response: ServerResponse): void {
+  if (outputs instanceof HeldTensor) response.once('close', () => outputs.release());
+}
+
+function send(response: ServerResponse, { epoch, revision }: Outputs, text: string): void {
+  response.writeHead(200, [
+    ...SECURITY_HEADERS,
+    'etag',
+    `"${epoch}-${revision}"`,
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(Buffer.byteLength(text)),
+  ]);
+  response.end(text);
+}
