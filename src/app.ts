@@ -117,7 +117,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (!logsRequests) {
     openLane(app, {
       models: registry,
-      admits: () => !isClosing() && !app.isUnderPressure(),
+      admits: ({ line }) => !isClosing() && !app.isUnderPressure() && !registry.scheduler.queue.full(line),
       bodyLimitBytes: config.bodyLimitBytes,
       durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
     });

@@ -51,6 +51,11 @@ export class Queue {
     return task;
   }
 
+  /** Whether `enter` may refuse. */
+  full(line: Line): boolean {
+    return line.waiting >= this.limits.perModel || this.all.waiting >= this.limits.total;
+  }
+
   /** Throws OVERLOADED where `enter` would. */
   admit(line: Line): void {
     const refusal = this.refusal(line);

@@ -7,6 +7,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { Readable } from 'node:stream';
 import { plainForward } from '../models/forward-request.js';
 import type { Outputs } from '../models/forwards.js';
+import type { Model } from '../models/model.js';
 import type { Registry } from '../models/registry.js';
 import { HeldTensor } from '../runtime/held-tensor.js';
 import { stringifyAnswer } from '../tensor/json.js';
@@ -15,7 +16,7 @@ import { SECURITY_HEADERS } from './headers.js';
 export interface LaneOptions {
   readonly models: Pick<Registry, 'find'>;
   /** Whether the server serves now: what it refuses, the usual way refuses. */
-  readonly admits: () => boolean;
+  readonly admits: (model: Model) => boolean;
   readonly bodyLimitBytes: number;
   /** Told of each answer. */
   readonly durations: { observe(milliseconds: number): void };
@@ -76,8 +77,8 @@ export function openLane(
   const maxBytes = Math.min(bodyLimitBytes, MAX_BODY_BYTES);
   app.server.on('request', (request, response) => {
     const name = wanted(request, maxBytes);
-    const model = name === undefined || !admits() ? undefined : models.find(name);
-    if (model === undefined) return usual(request, response);
+    const model = name === undefined ? undefined : models.find(name);
+    if (model === undefined || !admits(model)) return usual(request, response);
     const start = performance.now();
     let body: Buffer = NOTHING;
     const goOn = (outcome?: Promise<Outputs>): void => {
@@ -141,6 +142,8 @@ function letGo({ outputs }: Outputs, response: ServerResponse): void {
 function send(response: ServerResponse, { epoch, revision }: Outputs, text: string): void {
   response.writeHead(200, [
     ...SECURITY_HEADERS,
+    'vary',
+    'accept',
     'etag',
     `"${epoch}-${revision}"`,
     'content-type',

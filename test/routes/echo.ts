@@ -66,7 +66,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
   const memory = new SharedMemory({ limitBytes: 2 ** 20 });
   memory.allocate(4096);
   const app = await buildApp({
-    config: readConfig(env),
+    config: readConfig({ WEIGHTROOM_PRESSURE_EVENT_LOOP_DELAY_MS: '0', ...env }),
     registry,
     pool: {
       size: 2,
