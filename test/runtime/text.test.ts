@@ -25,9 +25,13 @@ interface Options {
   readonly leastNumbers?: number;
   /** What stands behind the text; reading may look at it and must not believe it. */
   readonly behind?: string;
+  readonly with?: typeof kernels;
 }
 
-function read(bytes: Uint8Array | string, { leastNumbers = 1, behind = '7]' }: Options = {}) {
+function read(
+  bytes: Uint8Array | string,
+  { leastNumbers = 1, behind = '7]', with: reader = kernels }: Options = {},
+) {
   const body = Buffer.from(bytes);
   const text = { address: FIRST, bytes: body.length };
   const all = Buffer.from(memory.buffer);
@@ -35,7 +39,7 @@ function read(bytes: Uint8Array | string, { leastNumbers = 1, behind = '7]' }: O
   all.set(body, FIRST);
   const room = { address: (FIRST + body.length + 71) & ~7, bytes: readingRoom(mostNumbers(kernels, text)) };
   all[room.address + room.bytes] = GUARD;
-  const reading = readBody(memory, kernels, { text, room, leastNumbers });
+  const reading = readBody(memory, reader, { text, room, leastNumbers });
   expect(all[room.address + room.bytes]).toBe(GUARD);
   return reading;
 }
@@ -242,7 +246,7 @@ describe('a body that a worker has read', () => {
   });
 
   it('is wrong where a list stands for a key', () => {
-    for (const text of ['{[1,2]:3}', '{"a":1,[1,2] \n:3}'])
+    for (const text of ['{[1,2]:3}', '{[1,null]:3}', '{"a":1,[1,2] \n:3}'])
       expect(read(text)).toEqual({ wrong: messageOf(text) });
   });
 
@@ -327,7 +331,13 @@ describe('a body that a worker has read', () => {
     expect(read('['.repeat(100_000))).toHaveProperty('wrong');
     expect(read('[1,'.repeat(100_000))).toHaveProperty('wrong');
     const odd = `${'[1,'.repeat(20_000)}{}${']'.repeat(20_000)}`;
-    expect(read(odd)).toMatchObject({ lists: [], skeleton: odd });
+    let ends = 0;
+    const counting: typeof kernels = {
+      ...kernels,
+      list_end: (at, end) => (ends++, kernels.list_end(at, end)),
+    };
+    expect(read(odd, { with: counting })).toMatchObject({ lists: [], skeleton: odd });
+    expect(ends).toBe(1);
   });
 });
 
