@@ -165,8 +165,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> & {
   write_bool: WriteKernel;
   /** Reads on to the next list of numbers in a text; what it tells, and where it stands, is said in src/runtime/text.ts. */
   next_list(reading: number): number;
-  /** A hard number, read by the caller. */
-  take_number(reading: number, value: number): void;
+  /** A number that is not read here, but by the caller; tells what `next_list` does. */
+  take_number(reading: number, value: number): number;
   reading_bytes(): number;
   /** Past the end of the JSON list at `at`; 0 where it does not end before `end`, or stands for a key. */
   list_end(at: number, end: number): number;

@@ -12,7 +12,8 @@ export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';
-export { list_end, next_list, reading_bytes, take_number } from './text-read';
+export { list_end, next_list, take_number } from './text-read';
+export { reading_bytes } from './text-reading';
 export { write_bool, write_float32, write_int32, write_int64 } from './text-write';
 
 /** 1 where madd rounds once (fused), 0 where it rounds twice. */

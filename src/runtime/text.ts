@@ -60,8 +60,8 @@ const WORD = {
 const [MIN, MAX, EXTENTS] = [48, 56, 64];
 const READING_BYTES = 576;
 const TRAIT = { notWhole: 1, booleans: 2, notFinite: 4 };
-/** What reading tells: the text's end, a number for JavaScript, a list that began as numbers and went on otherwise. */
-const [NO_MORE, HARD, ODD] = [0, 2, 3];
+/** What reading tells: the end, a list, a number for JavaScript, a list that began with numbers and went on otherwise. */
+const [NO_MORE, LIST, HARD, ODD] = [0, 1, 2, 3];
 
 /** The most numbers that the lists of a JSON text can have. */
 export function mostNumbers(kernels: Kernels, { address, bytes }: TextPlace): number {
@@ -110,10 +110,12 @@ export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: Re
   /** So that each byte is looked at once: what is in an odd list that stays in the text is not tried again. */
   let oddUntil = 0;
   for (let found = next(); found !== NO_MORE; found = next()) {
-    const [from, to] = [word('from') - address, word('at') - address];
+    const from = word('from') - address;
+    const to = word('at') - address;
     if (found === HARD) {
-      kernels.take_number(room.address, Number(textOf(to, word('after') - address)));
-    } else if (found !== ODD) {
+      found = kernels.take_number(room.address, Number(textOf(to, word('after') - address)));
+    }
+    if (found === LIST) {
       const traits = word('traits');
       keepApart({
         from,
@@ -125,7 +127,7 @@ export function readBody(memory: WebAssembly.Memory, kernels: Kernels, order: Re
         min: view.getFloat64(MIN, true),
         max: view.getFloat64(MAX, true),
       });
-    } else if (from >= oddUntil) {
+    } else if (found === ODD && from >= oddUntil) {
       const end = kernels.list_end(address + from, address + bytes) >>> 0;
       if (end === 0) return wrong();
       oddUntil = end - address;

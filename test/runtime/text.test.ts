@@ -250,6 +250,10 @@ describe('a body that a worker has read', () => {
       expect(read(text)).toEqual({ wrong: messageOf(text) });
   });
 
+  it('stands in memory as the kernels have it', () => {
+    expect(readingRoom(0)).toBe(kernels.reading_bytes());
+  });
+
   it('takes no number from behind its end', () => {
     expect(read('[1,2', { behind: ',3]' })).toEqual({ wrong: messageOf('[1,2') });
     expect(read('[1,2', { behind: '3]' })).toEqual({ wrong: messageOf('[1,2') });
@@ -289,6 +293,8 @@ describe('a body that a worker has read', () => {
     expect(outcomes((bodyOf(agreeing, { leastNumbers: 128 }) as { inputs: unknown }).inputs)).toEqual(
       outcomes(inputs),
     );
+    const infinite = `[${'1,'.repeat(200)}1e400,${'2,'.repeat(200)}3]`;
+    expect(read(infinite, { leastNumbers: 128 })).toMatchObject({ lists: [{ faults: { count: 1 } }] });
     const many = `[[${'1,'.repeat(200)}null],[${'null,'.repeat(200)}1]]`;
     expect(outcomes(bodyOf(many))).toEqual(outcomes(JSON.parse(many)));
   });
