@@ -1,7 +1,8 @@
 // The right operand of a convolution: for a band of outputs, a copy of what they see of the image, padded, in which the
 // inputs of neighbouring outputs are neighbours for every element of the kernel. Row k of the operand is then the field,
 // shifted by offsets[k]; there is no im2col. With strides, each residue of rows and columns has a plane of its own.
-// Where dilation would make that larger than im2col, each element of the kernel has a plane of its own, which is im2col.
+// Where dilation would make that larger, each row (or column) of the kernel has a plane of its own.
+// Measured and left: planes by column always, so that no position between two rows is computed in vain (a tenth slower).
 
 #pragma once
 
@@ -23,14 +24,14 @@ struct Band {
 class Field {
  public:
   Field(const ConvShape& s, Index width, Index tileRows)
-      : shape(s), channels(s.channels / s.groups), depth(channels * s.kernelH * s.kernelW), width_(width) {
-    const Index reachH = (s.kernelH - 1) * s.dilationH, reachW = (s.kernelW - 1) * s.dilationW;
-    phasesH_ = least(s.strideH, reachH + 1);
-    phasesW_ = least(s.strideW, reachW + 1);
-    haloH_ = reachH / s.strideH;
-    haloW_ = reachW / s.strideW;
-    apart_ = elements(s.outH, s.outW) > static_cast<double>(depth) * s.outH * s.outW;
-    if (apart_) haloH_ = haloW_ = 0;
+      : shape(s),
+        channels(s.channels / s.groups),
+        depth(channels * s.kernelH * s.kernelW),
+        width_(width),
+        rowAxis_(s.outH, s.kernelH, s.strideH, s.dilationH),
+        columnAxis_(s.outW, s.kernelW, s.strideW, s.dilationW),
+        haloH_(rowAxis_.halo),
+        haloW_(columnAxis_.halo) {
     chooseBand();
     wide_ = columns_ + haloW_;
     plane_ = (rows_ + haloH_) * wide_;
@@ -61,11 +62,14 @@ class Field {
 
   /** offsets[k]: how far element k of the kernel (channel, row, column) stands from the output's own position. */
   void placeKernel(int* offsets) const {
-    eachElement([&](Index k, Index c, Index y, Index x) {
-      const Index image = apart_ ? k : (c * phasesH_ + y % shape.strideH) * phasesW_ + x % shape.strideW;
-      const Index within = apart_ ? 0 : y / shape.strideH * wide_ + x / shape.strideW;
-      offsets[k] = static_cast<int>(image * plane_ + within);
-    });
+    for (Index c = 0; c < channels; c++) {
+      for (Index y = 0; y < shape.kernelH; y++) {
+        for (Index x = 0; x < shape.kernelW; x++) {
+          const Index image = (c * rowAxis_.planes + rowAxis_.plane(y)) * columnAxis_.planes + columnAxis_.plane(x);
+          *offsets++ = static_cast<int>(image * plane_ + rowAxis_.shift(y) * wide_ + columnAxis_.shift(x));
+        }
+      }
+    }
   }
 
   /** Where the outputs of each vector of positions belong, from the band's first output on. */
@@ -83,15 +87,11 @@ class Field {
 
   /** The field of a band, from one group's channels. */
   void fill(const float* x, const Band& band, float* field) const {
-    const ConvShape& s = shape;
-    const Index area = s.h * s.w;
-    if (apart_) {
-      eachElement([&](Index k, Index c, Index y, Index x0) { fillPlane(x + c * area, band, y, x0, field + k * plane_); });
-      return;
-    }
-    for (Index c = 0; c < channels; c++) {
-      for (Index y = 0; y < phasesH_; y++) {
-        for (Index x0 = 0; x0 < phasesW_; x0++, field += plane_) fillPlane(x + c * area, band, y, x0, field);
+    for (Index c = 0; c < channels; c++, x += shape.h * shape.w) {
+      for (Index py = 0; py < rowAxis_.planes; py++) {
+        for (Index px = 0; px < columnAxis_.planes; px++, field += plane_) {
+          fillPlane(x, band, rowAxis_.begin(py), columnAxis_.begin(px), field);
+        }
       }
     }
   }
@@ -101,6 +101,25 @@ class Field {
   std::size_t bytes;
 
  private:
+  /** One axis: its planes, and where in them an element of the kernel finds the first output's input. */
+  struct Axis {
+    Axis(Index outputs, Index kernel, Index strideOf, Index dilationOf) : stride(strideOf), dilation(dilationOf) {
+      const Index reach = (kernel - 1) * dilation;
+      planes = least(stride, reach + 1);
+      halo = reach / stride;
+      apart = static_cast<double>(planes) * (outputs + halo) > static_cast<double>(kernel) * outputs;
+      if (apart) planes = kernel, halo = 0;
+    }
+
+    Index plane(Index element) const { return apart ? element : element * dilation % stride; }
+    Index shift(Index element) const { return apart ? 0 : element * dilation / stride; }
+    /** How far the plane's first input is from the first output's corner. */
+    Index begin(Index plane) const { return apart ? plane * dilation : plane; }
+
+    Index stride, dilation, planes, halo;
+    bool apart;  // a plane for each element of the kernel
+  };
+
   /** A field fits into the second-level cache beside the weights. */
   static constexpr Index kBandElements = 64 << 10;
   /** Positions of a row's part: the widest tile. */
@@ -117,8 +136,7 @@ class Field {
 
   /** Elements of the field of so many outputs; in float64, for they may be more than integers hold. */
   double elements(Index rows, Index columns) const {
-    if (apart_) return static_cast<double>(depth) * rows * columns;
-    const double planes = static_cast<double>(channels) * phasesH_ * phasesW_;
+    const double planes = static_cast<double>(channels) * rowAxis_.planes * columnAxis_.planes;
     return planes * (rows + haloH_) * (columns + haloW_);
   }
 
@@ -127,17 +145,6 @@ class Field {
     rows_ = shape.outH, columns_ = shape.outW;
     while (rows_ > 1 && elements(rows_, columns_) > kBandElements) rows_ = (rows_ + 1) / 2;
     while (rows_ == 1 && columns_ > kPart && elements(1, columns_) > kBandElements) columns_ = (columns_ + 1) / 2;
-  }
-
-  /** work(k, channel, row, column) for each element of the kernel; row and column as the dilation spreads them. */
-  template <class Work>
-  WEIGHTROOM_INLINE void eachElement(Work work) const {
-    Index k = 0;
-    for (Index c = 0; c < channels; c++) {
-      for (Index y = 0; y < shape.kernelH; y++) {
-        for (Index x = 0; x < shape.kernelW; x++) work(k++, c, y * shape.dilationH, x * shape.dilationW);
-      }
-    }
   }
 
   /** One plane: what stands (y, x) away from the corners of the band's outputs, and of those behind them. */
@@ -162,8 +169,8 @@ class Field {
   }
 
   const Index width_;
-  Index phasesH_, phasesW_, haloH_, haloW_;
-  bool apart_ = false;
+  const Axis rowAxis_, columnAxis_;
+  const Index haloH_, haloW_;
   Index rows_, columns_, wide_, plane_;
   std::size_t left_, landings_, field_;
 };
