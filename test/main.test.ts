@@ -8,6 +8,7 @@ import { createGunzip } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { nativeEngines } from '#src/runtime/native.js';
 
 const MAIN = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
 
@@ -60,8 +61,44 @@ describe('the command line', () => {
   });
 });
 
-describe('WEIGHTROOM_NATIVE=off', () => {
-  it('leaves products to WebAssembly, and says so', async () => {
+/** What a network of convolutions and products answers, as text: the shortest that reads back to the same float32. */
+async function outputsOf(url: string): Promise<string> {
+  const architecture =
+    'nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 3, stride=2), ' +
+    'nn.ReLU(), nn.Flatten(), nn.Linear(576, 120), nn.ReLU(), nn.Linear(120, 10))';
+  const send = async (path: string, body: unknown): Promise<Response> => {
+    const answer = await fetch(url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(answer.ok).toBe(true);
+    return answer;
+  };
+  await send('/v1/models', { name: 'net', seed: 0, architecture });
+  const data = Array.from({ length: 3 * 28 * 28 }, (_, i) => Math.sin(i));
+  const inputs = { dtype: 'float32', shape: [3, 1, 28, 28], data };
+  const answer = (await (await send('/v1/models/net/forward', { inputs })).json()) as { outputs: unknown };
+  return JSON.stringify(answer.outputs);
+}
+
+describe('WEIGHTROOM_NATIVE', () => {
+  it.skipIf(nativeEngines().length === 0)('changes nothing in the bits of an output', async () => {
+    const outputs: string[] = [];
+    for (const engine of ['off', ...nativeEngines()]) {
+      const { child, ended, url } = await serve({ WEIGHTROOM_NATIVE: engine });
+      expect(await (await fetch(`${url}/v1`)).json()).toMatchObject({
+        engine: engine === 'off' ? 'webassembly' : `native ${engine}`,
+      });
+      outputs.push(await outputsOf(url));
+      child.kill();
+      await ended;
+    }
+    expect(new Set(outputs).size).toBe(1);
+    expect(outputs[0]).toContain('"shape":[3,10]');
+  });
+
+  it('off leaves products to WebAssembly, and says so', async () => {
     const { child, output, ended, url } = await serve({ WEIGHTROOM_NATIVE: 'off' });
     expect(output.stdout).toContain('products by webassembly');
     expect(await (await fetch(`${url}/v1`)).json()).toMatchObject({ engine: 'webassembly' });

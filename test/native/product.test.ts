@@ -72,6 +72,8 @@ const CONVOLUTIONS: Record<string, Partial<ConvSizes>> = {
   '4 groups': { batch: 2, ci: 8, co: 12, groups: 4, input: [6, 6], kernel: [3, 3], padding: [1, 1] },
   depthwise: { batch: 2, ci: 6, co: 6, groups: 6, input: [7, 5], kernel: [3, 3], padding: [1, 1] },
   'a kernel of 297 elements': { ci: 33, co: 25, input: [5, 5], kernel: [3, 3], padding: [1, 1] },
+  'a dilation wider than the image': { input: [3, 3], kernel: [2, 2], padding: [40, 40], dilation: [60, 60] },
+  'a row of several bands': { ci: 20, co: 2, input: [1, 4000], kernel: [1, 3] },
   'an image of several bands': { ci: 40, co: 2, input: [41, 60], kernel: [3, 3], padding: [1, 1] },
 }; // prettier-ignore
 
@@ -230,6 +232,14 @@ describe.skipIf(nativeEngines().length === 0)('the native product (where it was 
         }
       },
     );
+
+    it('needs no scratch for what a dilation steps over', () => {
+      const far = 2 ** 20;
+      const sizes: ConvSizes = { ...PLAIN, kernel: [1, 2], padding: [0, far], dilation: [1, 2 * far] };
+      expect(native.conv_scratch(1, 1, 1, 1, 1, 1, 2, 1, 1, 0, far, 1, 2 * far, 1)).toBeLessThan(2 ** 16);
+      const given = convArrays(sizes);
+      expect(bits(runConv(native, given, sizes))).toEqual(bits(conv(given, sizes, fused)));
+    });
 
     it('has convolutions that are the chain for any sizes', () => {
       fc.assert(
