@@ -89,7 +89,7 @@ export class Helper {
     this.options = options;
   }
 
-  /** Takes parts as long as there are any. Whether there were. */
+  /** Takes parts as long as there are any and no entry of its own waits. Whether there were. */
   help(): boolean {
     const { stations, index, knows } = this.options;
     const own = stations[index]!.ring;
@@ -125,6 +125,7 @@ export class Helper {
         failed = true;
       }
       board.finish(failed);
+      if (own.submittedAny) break;
     }
     own.count('parts', taken);
     if (taken > 0) own.count('busySeconds', (performance.now() - start) / 1000);
