@@ -52,7 +52,6 @@ const STATES: readonly State[] = ['asleep', 'spinning', 'working', 'leading'];
 /** What workers count, in seconds and times. They outlive the worker. */
 const FIGURE_NAMES = ['busySeconds', 'calls', 'planSeconds', 'plans', 'parts', 'spins', 'sleeps'] as const;
 export type Figure = (typeof FIGURE_NAMES)[number];
-export type Figures = Readonly<Record<Figure, number>>;
 
 export interface RingForward {
   readonly plan: PlanId;
