@@ -103,6 +103,9 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 await peer.stop();
+for (const what of ['there and back, us', `${AHEAD} ahead, us each`])
+  results[`${what}: ring beside message, times as fast`] =
+    results[`message: ${what}`]! / results[`ring: ${what}`]!;
 
 /** A product with its weight's panels, as a model runs it. */
 async function product([m, k, n]: readonly [number, number, number]): Promise<{ plan: Plan; args: Args }> {
@@ -146,6 +149,8 @@ for (const shape of SHAPES) {
       keep(`${label}: us on ${pool.size === 1 ? 'one worker' : 'two workers'}`, us);
     }
   }
+  results[`${label}: two workers, times as fast`] =
+    results[`${label}: us on one worker`]! / results[`${label}: us on two workers`]!;
 }
 await Promise.all(pools.map((pool) => pool.close()));
 report('dispatch', results);

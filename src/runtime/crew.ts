@@ -6,6 +6,7 @@ import type { Crew } from '../graph/run.js';
 import type { PlanId } from './protocol.js';
 import type { Board } from './board.js';
 import type { Ring, RingForward, State } from './ring.js';
+import { Trust } from './trust.js';
 
 /** Work that is left for less than this is done sooner than a worker that sleeps has begun (bench/dispatch). */
 const WAKE_MS = 0.03;
@@ -23,6 +24,7 @@ export class Leader implements Crew {
   private readonly ring: Ring;
   private readonly board: Board;
   private readonly others: readonly Ring[];
+  private readonly trust = new Trust();
 
   constructor(stations: readonly Station[], index: number) {
     ({ ring: this.ring, board: this.board } = stations[index]!);
@@ -31,28 +33,30 @@ export class Leader implements Crew {
 
   /** Has every part run once, here or elsewhere; throws what a part throws. The parts may not depend on each other. */
   share(step: number, parts: number, run: (part: number) => void): void {
-    const { board, entry } = this;
-    if (entry === undefined || parts === 1 || this.others.length === 0) {
+    const { board, entry, trust } = this;
+    if (entry === undefined || parts === 1 || this.others.length === 0 || !trust.ask()) {
       for (let part = 0; part < parts; part++) run(part);
       return;
     }
     this.ring.state = 'leading';
     board.open(entry, step, parts);
+    const start = performance.now();
     this.call('spinning', parts - 1);
     let here = 0;
+    let ended = start;
     try {
-      const start = performance.now();
       for (let part = board.claim(); part !== undefined; part = board.claim()) {
         here++;
         run(part);
-        if (here > 1) continue;
-        const left = board.remaining;
-        if ((performance.now() - start) * left > WAKE_MS) this.call('asleep', left);
+        ended = performance.now();
+        const left = here === 1 ? board.remaining : 0;
+        if ((ended - start) * left > WAKE_MS) this.call('asleep', left);
       }
     } finally {
       // Parts that were claimed elsewhere are awaited also when one threw here: they write to the arena.
       this.waitFor(parts - board.shut() - here);
     }
+    if (here > 0 && here < parts) trust.learn(performance.now() - start, ((ended - start) / here) * parts);
     // Run again here: an error is then thrown with its kind and text, and what was not the plan's fault does no harm.
     if (board.failed) for (let part = 0; part < parts; part++) run(part);
   }
@@ -89,7 +93,7 @@ export class Helper {
     this.options = options;
   }
 
-  /** Takes parts as long as there are any. Whether there were. */
+  /** Takes parts as long as there are any and no entry of its own waits. Whether there were. */
   help(): boolean {
     const { stations, index, knows } = this.options;
     const own = stations[index]!.ring;
@@ -125,6 +129,7 @@ export class Helper {
         failed = true;
       }
       board.finish(failed);
+      if (own.submittedAny) break;
     }
     own.count('parts', taken);
     if (taken > 0) own.count('busySeconds', (performance.now() - start) / 1000);

@@ -66,9 +66,15 @@ export class Member {
   /** A forward's plan is learnt first. */
   send(job: Job): void {
     const { request } = job;
-    if (this.sent.push(job) === 1) this.since = performance.now();
     const fits = request.call === 'forward' && request.args.bindings.length <= MAX_BINDINGS;
-    if (!fits) this.post(request);
+    try {
+      if (!fits) this.post(request);
+    } catch (error) {
+      // It cannot be cloned: nothing was sent, and the order of the others stays.
+      job.reject(error as Error);
+      return;
+    }
+    if (this.sent.push(job) === 1) this.since = performance.now();
     this.ring.submit(fits ? request.args : undefined);
   }
 

@@ -5,10 +5,10 @@
 import type { PlanId } from './protocol.js';
 
 /**
- * Entries given to a worker ahead of its answers: enough to hide their way, few enough to be moved elsewhere.
- * A power of two.
+ * Entries given to a worker ahead of its answers: enough to hide their way (half as many take 1.6 times as long for
+ * calls of a microsecond, bench/dispatch), few enough to be moved elsewhere. A power of two.
  */
-export const SLOTS = 4;
+export const SLOTS = 8;
 
 /** A forward with more stored tensors goes as a message. */
 export const MAX_BINDINGS = 506;
@@ -52,7 +52,6 @@ const STATES: readonly State[] = ['asleep', 'spinning', 'working', 'leading'];
 /** What workers count, in seconds and times. They outlive the worker. */
 const FIGURE_NAMES = ['busySeconds', 'calls', 'planSeconds', 'plans', 'parts', 'spins', 'sleeps'] as const;
 export type Figure = (typeof FIGURE_NAMES)[number];
-export type Figures = Readonly<Record<Figure, number>>;
 
 export interface RingForward {
   readonly plan: PlanId;

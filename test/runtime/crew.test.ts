@@ -86,3 +86,20 @@ it('takes nothing of a plan that it does not know', () => {
   expect(helper.help()).toBe(true);
   expect(ran.sort()).toEqual([0, 1, 2, 3]);
 });
+
+it('takes one part more at most when there is an entry of its own', () => {
+  const stations = [station(), station()];
+  const entry = { plan: 3, segment: 0, arena: 0, bindings: [] };
+  stations[0]!.ring.submit(entry);
+  stations[0]!.board.open(0, 0, 5);
+  const own = stations[1]!.ring;
+  const ran: number[] = [];
+  const run = (_step: number, part: number): void => {
+    if (ran.push(part) === 2) own.submit(entry);
+  };
+  const helper = new Helper({ stations, index: 1, knows: () => true, prepare: () => run });
+  expect(helper.help()).toBe(true);
+  expect(ran).toEqual([4, 3]);
+  expect(own.helping).toBeUndefined();
+  expect(own.figure('parts')).toBe(2);
+});

@@ -85,4 +85,14 @@ describe('the worker pool', () => {
     await pool.call('edit', last.call);
     expect(last.bytes()).toEqual(Array(64).fill(0));
   });
+
+  it('refuses a call that cannot be cloned, and answers those around it', async () => {
+    const { memory } = await start();
+    const { call } = quick(memory);
+    const unclonable = { segment: 0, steps: [() => undefined] as unknown as EditStep[] };
+    const calls = [pool.call('edit', call), pool.call('edit', unclonable), pool.call('edit', call)];
+    const settled = await Promise.allSettled(calls);
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(pool.load).toEqual({ queued: 0, running: 0 });
+  });
 });
