@@ -181,6 +181,9 @@ async function measure({ features, width }: { features: number; width: number })
   const connect = () => new Client(server.url, '/v1/models/net/forward', body);
   await peak(connect);
   const before = await peak(connect);
+  const resting = probe(server);
+  await delay(1000 * PEAK_SECONDS);
+  const quiet = await resting.stop();
   const client = connect();
   await client.open(CONNECTIONS);
   const probes = probe(server);
@@ -200,6 +203,7 @@ async function measure({ features, width }: { features: number; width: number })
     'refused (429, 503), answers/s': (answers(429) + answers(503)) / SECONDS,
     'other answers': all - answers(200) - answers(429) - answers(503),
     '200: median, ms': median(client.milliseconds),
+    '/readyz before, nothing asked: p99, ms': percentile(quiet, 0.99),
     '/readyz: median, ms': median(ready),
     '/readyz: p99, ms': percentile(ready, 0.99),
   };

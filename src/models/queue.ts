@@ -128,6 +128,11 @@ export class Task {
     }
   }
 
+  /** It has had its answer. */
+  get over(): boolean {
+    return this.state === 'over';
+  }
+
   /** Whether it still waits; one whose client has hung up does not. */
   check(): boolean {
     if (this.state === 'waits' && this.terms.gone?.()) this.drop('cancelled', new ApiError('CLIENT_GONE'));
