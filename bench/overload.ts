@@ -9,21 +9,20 @@ import { median, report } from './measure.js';
 import { startServer } from './server.js';
 
 const OVERLOAD = 4;
-const SECONDS = Number(process.env.SECONDS ?? 30);
+const SECONDS = 30;
 const PEAK_SECONDS = 5;
 const PEAK_CONNECTIONS = 64;
 /** More than may wait in the server's queue, so that nobody waits here. */
 const CONNECTIONS = 2048;
 const PROBE_INTERVAL_MS = 50;
 const TICK_MS = 2;
-
-const FEATURES = 784;
-const WIDTH = Number(process.env.WIDTH ?? 1024);
 const ROWS = 8;
 
-const inputs = Array.from({ length: ROWS }, (_, i) =>
-  Array.from({ length: FEATURES }, (__, j) => ((i * FEATURES + j) % 16) / 16),
-);
+/** The first keeps the workers busy, the second the main thread: its bodies of JSON are ten times as long. */
+const NETWORKS: Readonly<Record<string, { readonly features: number; readonly width: number }>> = {
+  '64-4096-4096-10': { features: 64, width: 4096 },
+  '784-1024-1024-10': { features: 784, width: 1024 },
+};
 
 /** One request of ready-made bytes at a time on each connection. */
 class Client {
@@ -101,26 +100,14 @@ class Client {
   }
 }
 
-const server = await startServer();
-const call = async (path: string, body: unknown): Promise<void> => {
-  const answer = await fetch(server.url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-};
-const architecture = `nn.Sequential(nn.Linear(${FEATURES}, ${WIDTH}), nn.ReLU(), nn.Linear(${WIDTH}, ${WIDTH}), nn.ReLU(), nn.Linear(${WIDTH}, 10))`;
-await call('/v1/models', { name: 'net', seed: 0, architecture });
-const path = '/v1/models/net/forward';
-const body = JSON.stringify({ inputs });
+type Server = Awaited<ReturnType<typeof startServer>>;
 
 /** Served a second by a client that always has as many on their way. */
-async function peak(): Promise<number> {
-  const client = new Client(server.url, path, body);
+async function peak(connect: () => Client): Promise<number> {
+  const client = connect();
   await client.open(PEAK_CONNECTIONS);
-  const end = performance.now() + 1000 * PEAK_SECONDS;
   const start = performance.now();
+  const end = start + 1000 * PEAK_SECONDS;
   let served = 0;
   await Promise.all(
     Array.from({ length: PEAK_CONNECTIONS }, async () => {
@@ -131,18 +118,30 @@ async function peak(): Promise<number> {
   return (1000 * served) / (performance.now() - start);
 }
 
-function percentile(values: number[], p: number): number {
-  return values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))]!;
+/** Sends so many a second, as long as there is an idle connection: how many were due, and how many served in that time. */
+async function overload(client: Client, perSecond: number): Promise<{ due: number; served: number }> {
+  const sending: Promise<number>[] = [];
+  const start = performance.now();
+  let due = 0;
+  for (let elapsed = 0; elapsed < 1000 * SECONDS; elapsed = performance.now() - start) {
+    for (const until = Math.floor((elapsed / 1000) * perSecond); due < until; due++) {
+      if (client.ready) sending.push(client.send(performance.now()));
+    }
+    await delay(TICK_MS);
+  }
+  const served = client.statuses.get(200) ?? 0;
+  await Promise.all(sending);
+  return { due, served };
 }
 
-/** Asks /readyz until told to stop. */
-function probe(): { stop(): Promise<number[]> } {
+/** Asks /readyz until told to stop; the milliseconds that it took. */
+function probe({ url }: Server): { stop(): Promise<number[]> } {
   let stopped = false;
   const taken: number[] = [];
   const running = (async () => {
     while (!stopped) {
       const start = performance.now();
-      await (await fetch(`${server.url}/readyz`)).text();
+      await (await fetch(`${url}/readyz`)).text();
       taken.push(performance.now() - start);
       await delay(PROBE_INTERVAL_MS);
     }
@@ -156,58 +155,62 @@ function probe(): { stop(): Promise<number[]> } {
   };
 }
 
-await peak();
-const before = await peak();
-
-const client = new Client(server.url, path, body);
-await client.open(CONNECTIONS);
-const probes = probe();
-const rate = OVERLOAD * before;
-const start = performance.now();
-const sending: Promise<number>[] = [];
-let unsent = 0;
-for (let sent = 0; performance.now() - start < 1000 * SECONDS;) {
-  const due = Math.floor(((performance.now() - start) / 1000) * rate);
-  for (; sent + unsent < due;) {
-    if (client.ready) {
-      sending.push(client.send(performance.now()));
-      sent++;
-    } else {
-      unsent++;
-    }
-  }
-  await delay(TICK_MS);
+function percentile(values: number[], p: number): number {
+  return values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))]!;
 }
-const served = client.statuses.get(200) ?? 0;
-const seconds = (performance.now() - start) / 1000;
-const ready = await probes.stop();
-await Promise.all(sending);
-client.close();
-const after = await peak();
-const metrics = await (await fetch(`${server.url}/metrics`)).text();
-await server.stop();
 
-if (process.env.DEBUG) console.log([...client.statuses]);
-const others = [...client.statuses].filter(([status]) => ![200, 429, 503].includes(status));
-const best = Math.max(before, after);
-report('overload', {
-  'peak before, forwards/s': before,
-  'peak after, forwards/s': after,
-  'asked, forwards/s': (sending.length + unsent) / seconds,
-  'sent, forwards/s': sending.length / seconds,
-  'served (200), forwards/s': served / seconds,
-  'goodput / peak': served / seconds / best,
-  'refused (503), answers/s': (client.statuses.get(503) ?? 0) / seconds,
-  'refused (429), answers/s': (client.statuses.get(429) ?? 0) / seconds,
-  'other answers': others.reduce((sum, [, count]) => sum + count, 0),
-  '200: median, ms': median(client.milliseconds),
-  '200: p99, ms': percentile(client.milliseconds, 0.99),
-  '/readyz: median, ms': median(ready),
-  '/readyz: p99, ms': percentile(ready, 0.99),
-  'rows of a batch, mean': mean(metrics, 'weightroom_batch_rows'),
-});
-
-function mean(text: string, name: string): number {
-  const value = (part: string): number => Number(new RegExp(`^${name}_${part} (\\S+)$`, 'm').exec(text)![1]);
-  return value('sum') / value('count');
+async function build({ url }: Server, features: number, width: number): Promise<void> {
+  const architecture =
+    `nn.Sequential(nn.Linear(${features}, ${width}), nn.ReLU(), ` +
+    `nn.Linear(${width}, ${width}), nn.ReLU(), nn.Linear(${width}, 10))`;
+  const answer = await fetch(`${url}/v1/models`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'net', seed: 0, architecture }),
+  });
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
 }
+
+async function measure({ features, width }: { features: number; width: number }) {
+  const server = await startServer();
+  await build(server, features, width);
+  const inputs = Array.from({ length: ROWS }, (_, i) =>
+    Array.from({ length: features }, (__, j) => ((i * features + j) % 16) / 16),
+  );
+  const body = JSON.stringify({ inputs });
+  const connect = () => new Client(server.url, '/v1/models/net/forward', body);
+  await peak(connect);
+  const before = await peak(connect);
+  const resting = probe(server);
+  await delay(1000 * PEAK_SECONDS);
+  const quiet = await resting.stop();
+  const client = connect();
+  await client.open(CONNECTIONS);
+  const probes = probe(server);
+  const { due, served } = await overload(client, OVERLOAD * before);
+  const ready = await probes.stop();
+  client.close();
+  const after = await peak(connect);
+  await server.stop();
+  const answers = (status: number) => client.statuses.get(status) ?? 0;
+  const all = [...client.statuses.values()].reduce((sum, count) => sum + count, 0);
+  return {
+    'peak (64 at a time), forwards/s': (before + after) / 2,
+    'asked, forwards/s': due / SECONDS,
+    'sent, forwards/s': all / SECONDS,
+    'served (200) in time, forwards/s': served / SECONDS,
+    'goodput / peak': served / SECONDS / ((before + after) / 2),
+    'refused (429, 503), answers/s': (answers(429) + answers(503)) / SECONDS,
+    'other answers': all - answers(200) - answers(429) - answers(503),
+    '200: median, ms': median(client.milliseconds),
+    '/readyz before, nothing asked: p99, ms': percentile(quiet, 0.99),
+    '/readyz: median, ms': median(ready),
+    '/readyz: p99, ms': percentile(ready, 0.99),
+  };
+}
+
+const results: Record<string, number> = {};
+for (const [name, network] of Object.entries(NETWORKS)) {
+  for (const [label, value] of Object.entries(await measure(network))) results[`${name}: ${label}`] = value;
+}
+report('overload', results);

@@ -39,6 +39,8 @@ export interface Member {
   readonly inputs: unknown;
   /** In rows. */
   readonly size: number;
+  /** It has had its answer: what held its inputs may be gone. */
+  readonly over: boolean;
   /** What it gets may be a HeldTensor, which is its own to release. */
   answer(outputs: TensorValue): void;
   fail(error: unknown): void;
@@ -87,7 +89,10 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-/** Writes each member's rows below those of the one before; those that cannot be read fail, the others are returned. */
+/**
+ * Writes each member's rows below those of the one before. Returns all but those that were given up meanwhile and those
+ * that cannot be read, which fail.
+ */
 function gather(batch: readonly Member[], { shape, data }: TensorValue): readonly Member[] {
   if (batch.length === 1) return write(batch[0]!, data) ? batch : [];
   const rowLength = numel(shape.slice(1));
@@ -100,6 +105,7 @@ function gather(batch: readonly Member[], { shape, data }: TensorValue): readonl
 }
 
 function write(member: Member, data: TensorData): boolean {
+  if (member.over) return false;
   try {
     writeTensor(member.inputs, data, 'inputs');
     return true;

@@ -123,7 +123,7 @@ export class Forwards {
   /** One member's mistake is not its neighbours'; and what finds no memory may find it when other batches are done. */
   private async runAlone(caller: Caller): Promise<void> {
     const { model, scheduler } = this.options;
-    for (;;) {
+    while (!caller.over) {
       try {
         return await runBatch(model, [caller], this.options);
       } catch (error) {
@@ -151,6 +151,10 @@ class Caller implements Member {
     this.task = task;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  get over(): boolean {
+    return this.task.over;
   }
 
   answer(outputs: TensorValue): void {

@@ -76,7 +76,7 @@ export class Model implements ModelState {
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
     this.scheduler = options.scheduler;
-    this.line = new Line(this.name);
+    this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
   }

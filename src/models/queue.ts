@@ -12,14 +12,28 @@ export interface QueueLimits {
   readonly total: number;
 }
 
+/** How long a refusal says the same. */
+const REFUSAL_MS = 100;
+
 /** Those who wait for one model (or for any), and how fast they are served. */
 export class Line {
-  readonly name: string;
   readonly rate = new ServiceRate();
   waiting = 0;
+  private readonly whose: string;
+  private refused: ApiError | undefined;
+  private refusedAt = -Infinity;
 
-  constructor(name: string) {
-    this.name = name;
+  constructor(whose: string) {
+    this.whose = whose;
+  }
+
+  /** The same for all who come within a short time: a stack trace for each is a tenth of what refusals cost. */
+  refusal(now: number): ApiError {
+    if (this.refused && now - this.refusedAt < REFUSAL_MS) return this.refused;
+    this.refused = new ApiError('OVERLOADED', [`${this.waiting} requests wait for ${this.whose}`]);
+    this.refused.retryAfterSeconds = this.rate.retryAfterSeconds(this.waiting);
+    this.refusedAt = now;
+    return this.refused;
   }
 }
 
@@ -29,7 +43,7 @@ const SWEEP_INTERVAL_MS = 100;
 export class Queue {
   readonly tallies = new Tallies();
   private readonly limits: QueueLimits;
-  private readonly all = new Line('');
+  private readonly all = new Line('all models');
   private readonly waiting = new Set<Task>();
   private sweptAt = -Infinity;
 
@@ -58,13 +72,16 @@ export class Queue {
 
   /** Throws OVERLOADED where `enter` would. */
   admit(line: Line): void {
-    const refusal = this.refusal(line);
-    if (!refusal) return;
-    this.sweep();
-    const still = this.refusal(line);
-    if (!still) return;
+    const full = this.fullLine(line);
+    if (!full) return;
+    const now = performance.now();
+    if (now - this.sweptAt >= SWEEP_INTERVAL_MS) {
+      this.sweptAt = now;
+      for (const task of this.waiting) task.check();
+      if (!this.fullLine(line)) return;
+    }
     this.tallies.requests.overloaded++;
-    throw still();
+    throw full.refusal(now);
   }
 
   leave(task: Task): void {
@@ -79,24 +96,10 @@ export class Queue {
     line.rate.add(count, now);
   }
 
-  private refusal(line: Line): (() => ApiError) | undefined {
-    if (line.waiting >= this.limits.perModel) return () => overloaded(line, `for model ${line.name}`);
-    if (this.all.waiting >= this.limits.total) return () => overloaded(this.all, 'for all models');
-    return undefined;
+  private fullLine(line: Line): Line | undefined {
+    if (line.waiting >= this.limits.perModel) return line;
+    return this.all.waiting >= this.limits.total ? this.all : undefined;
   }
-
-  private sweep(): void {
-    const now = performance.now();
-    if (now - this.sweptAt < SWEEP_INTERVAL_MS) return;
-    this.sweptAt = now;
-    for (const task of this.waiting) task.check();
-  }
-}
-
-function overloaded({ waiting, rate }: Line, whose: string): ApiError {
-  const error = new ApiError('OVERLOADED', [`${waiting} requests wait ${whose}`]);
-  error.retryAfterSeconds = rate.retryAfterSeconds(waiting);
-  return error;
 }
 
 export class Task {
@@ -123,6 +126,11 @@ export class Task {
       const expire = (): void => this.drop('expired', new ApiError('DEADLINE_EXCEEDED', [timeoutMs]));
       this.timer = setTimeout(expire, timeoutMs - (now - this.arrivedAt));
     }
+  }
+
+  /** It has had its answer. */
+  get over(): boolean {
+    return this.state === 'over';
   }
 
   /** Whether it still waits; one whose client has hung up does not. */

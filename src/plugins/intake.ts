@@ -68,7 +68,7 @@ export class Intake {
 export function boundIntake(app: FastifyInstance, models: Intaken): void {
   const { queue } = models.scheduler;
   const intake = new Intake();
-  const others = new Line('(none)');
+  const others = new Line('no model');
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.always || !hasBody(request)) return done();
     const line = lineOf(models, request) ?? others;

@@ -45,11 +45,13 @@ export interface GivenTerms {
 /** A field wins over the header of its name. Throws INVALID_REQUEST. */
 export function termsOf({ headers }: FastifyRequest, reply: FastifyReply, given: GivenTerms = {}): Terms {
   const { raw } = reply;
-  const gone = (): boolean => raw.destroyed;
-  const timeoutMs = given.timeout ?? read(headers, 'timeout', readTimeout);
-  const terms = { gone, timeoutMs, priority: given.priority ?? read(headers, 'priority', readPriority) };
-  // From when the request came, not from when its body had been read.
-  return timeoutMs === undefined ? terms : { ...terms, arrivedAt: performance.now() - reply.elapsedTime };
+  return {
+    gone: () => raw.destroyed,
+    // When the request came, not when its body had been read.
+    arrivedAt: performance.now() - reply.elapsedTime,
+    timeoutMs: given.timeout ?? read(headers, 'timeout', readTimeout),
+    priority: given.priority ?? read(headers, 'priority', readPriority),
+  };
 }
 
 type Header = string | string[] | undefined;

@@ -27,7 +27,7 @@ function stage(options: Partial<SchedulerOptions> = {}) {
     queue: { perModel: 1000, total: 1000 },
     ...options,
   });
-  const line = new Line('net');
+  const line = new Line('model net');
   const running = new Set<Batch>();
   const batches: Batch[] = [];
   const left: number[] = [];
@@ -232,7 +232,7 @@ describe('the scheduler', () => {
   it('bounds all models together', () => {
     const { scheduler, group, add } = stage({ queue: { perModel: 100, total: 2 } });
     add(group());
-    scheduler.queue.enter(new Line('other'), {}, () => undefined);
+    scheduler.queue.enter(new Line('model other'), {}, () => undefined);
     expect(() => add(group())).toThrow('2 requests wait for all models');
   });
 
