@@ -40,10 +40,38 @@ export function collect(
 /** What came in place of the bytes that were expected. */
 export type Received = { readonly complete: true } | { readonly complete: false; readonly bytes: number };
 
+/** What is copied in one turn of the event loop, of all bodies together: a fifth of a millisecond. */
+const TURN_BYTES = 262_144;
+
+/** Node reads 2 MB of a connection before it looks at the others: a body that had its part of a turn waits for the next. */
+class Turns {
+  private left = TURN_BYTES;
+  private readonly waiting = new Set<() => void>();
+
+  /** Counts bytes that were read; true: no more in this turn, and `next` is called in the next one. */
+  spend(bytes: number, next: () => void): boolean {
+    if (this.left === TURN_BYTES) setImmediate(() => this.begin());
+    this.left -= bytes;
+    if (this.left > 0) return false;
+    this.waiting.add(next);
+    return true;
+  }
+
+  private begin(): void {
+    this.left = TURN_BYTES;
+    const next = [...this.waiting];
+    this.waiting.clear();
+    for (const resume of next) resume();
+  }
+}
+
+const turns = new Turns();
+
 /** Copies a body's bytes into `target` as they arrive. Rejects with BAD_REQUEST where the client hangs up. */
 export function receiveInto(target: Uint8Array, payload: Payload): Promise<Received> {
   return new Promise((resolve, reject) => {
     let at = 0;
+    const resume = (): void => void payload.resume();
     const settle = (end: () => void): void => {
       payload.off('data', onData).off('end', onEnd).off('close', onClose);
       end();
@@ -53,6 +81,7 @@ export function receiveInto(target: Uint8Array, payload: Payload): Promise<Recei
       if (end > target.length) return settle(() => resolve({ complete: false, bytes: end }));
       target.set(chunk, at);
       at = end;
+      if (turns.spend(chunk.length, resume)) payload.pause();
     };
     const onEnd = (): void =>
       settle(() => resolve(at === target.length ? { complete: true } : { complete: false, bytes: at }));
@@ -60,7 +89,7 @@ export function receiveInto(target: Uint8Array, payload: Payload): Promise<Recei
     const onClose = (): void =>
       settle(() => reject(new ApiError('BAD_REQUEST', ['the body ended too early'])));
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
-    payload.resume();
+    resume();
   });
 }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { WorkerLostError } from '#src/runtime/pool.js';
 import { startServer, type TestServer } from '../server.js';
 
 let server: TestServer;
@@ -34,6 +35,17 @@ const sines = (count: number) => Array.from({ length: count }, (_, i) => Math.fr
 
 const settles = (bytes: number, { engine } = server) =>
   vi.waitFor(() => expect(engine.memory.bytesInUse).toBe(bytes));
+
+/** Answers that were read are done with a moment later. */
+async function nothingHeld() {
+  let last = NaN;
+  await vi.waitFor(() => {
+    const now = server.engine.memory.bytesInUse;
+    const steady = now === last;
+    last = now;
+    expect(steady).toBe(true);
+  });
+}
 
 describe('a large body', () => {
   const numbers = JSON.stringify(sines(200));
@@ -163,8 +175,11 @@ describe('a large body', () => {
   });
 
   it('gives its memory back, answered, refused, or cut off in the middle', async () => {
-    const before = server.engine.memory.bytesInUse;
     const text = JSON.stringify({ inputs: Array.from({ length: 64 }, () => sines(64)) });
+    // The first forward packs the weights for all that follow.
+    await (await post('/v1/models/wide/forward', text)).text();
+    await nothingHeld();
+    const before = server.engine.memory.bytesInUse;
     await (await post('/v1/models/wide/forward', text)).text();
     await (await post('/v1/models/none/forward', text)).text();
     await (await post('/v1/models/wide/forward', text.slice(0, -1))).text();
@@ -251,6 +266,28 @@ describe('a large answer', () => {
   });
 });
 
+describe('a worker that is lost', () => {
+  const lost = (call: string) => {
+    const { pool } = server.engine;
+    const real = pool.call.bind(pool) as (...given: unknown[]) => Promise<never>;
+    vi.spyOn(pool, 'call').mockImplementation((name, ...rest) =>
+      (name as string) === call ? Promise.reject(new WorkerLostError('died')) : real(name, ...rest),
+    );
+  };
+
+  it.each(['readBody', 'writeText'])('in %s is WORKER_LOST, and nothing stays held', async (call) => {
+    const text = JSON.stringify({ inputs: Array.from({ length: 64 }, () => sines(64)) });
+    expect((await (await post('/v1/models/wide/forward', text)).text()).length).toBeGreaterThan(500_000);
+    await nothingHeld();
+    const before = server.engine.memory.bytesInUse;
+    lost(call);
+    const answer = await post('/v1/models/wide/forward', text);
+    expect(answer.status).toBe(500);
+    expect(((await answer.json()) as { code: string }).code).toBe('WORKER_LOST');
+    await settles(before);
+  });
+});
+
 describe('an answer beyond 16 MiB of text', () => {
   let own: TestServer;
   beforeAll(async () => {
@@ -272,7 +309,8 @@ describe('an answer beyond 16 MiB of text', () => {
       Math.ceil(1_024_000 / 65_536),
     );
     const raw = await fetch(`${own.url}/v1/models/net/parameters/weight`, { headers: OCTETS });
-    expect(Float32Array.from(state.weight!.data)).toEqual(new Float32Array(await raw.arrayBuffer()));
+    const read = Buffer.from(Float32Array.from(state.weight!.data).buffer);
+    expect(read.equals(Buffer.from(await raw.arrayBuffer()))).toBe(true);
     expect(state.bias!.data).toHaveLength(1000);
     await settles(before, own);
   });
@@ -285,6 +323,18 @@ describe('an answer beyond 16 MiB of text', () => {
     await once(socket, 'readable');
     expect(memory.bytesInUse).toBeGreaterThan(before);
     socket.destroy();
+    await settles(before, own);
+  });
+
+  it('is cut off where a worker is lost on the way, and nothing stays held', async () => {
+    const { memory, pool } = own.engine;
+    const before = memory.bytesInUse;
+    const real = pool.call.bind(pool) as (...given: unknown[]) => Promise<never>;
+    let calls = 0;
+    vi.spyOn(pool, 'call').mockImplementation((...given) =>
+      ++calls > 5 ? Promise.reject(new WorkerLostError('died')) : real(...given),
+    );
+    await expect(fetch(own.url + path).then((answer) => answer.text())).rejects.toThrow();
     await settles(before, own);
   });
 
