@@ -7,9 +7,8 @@ import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
 import { whenSent } from '../src/plugins/sent.js';
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
-import { HeldTensor } from '../src/runtime/held-tensor.js';
 import { stringifyAnswer } from '../src/tensor/json.js';
-import { RAW_MEDIA_TYPE, rawBytes, rawHeaders } from '../src/tensor/raw.js';
+import { RAW_MEDIA_TYPE, rawHeaders } from '../src/tensor/raw.js';
 import type { TensorValue } from '../src/tensor/tensor-value.js';
 
 type Body = Record<string, unknown>;
@@ -40,16 +39,23 @@ interface TensorOptions {
 export const TENSOR_TYPES = ['application/json', RAW_MEDIA_TYPE] as const;
 
 /** Sends a tensor's bytes from where they stand. A held one is let go when they are out. */
-export function answerRaw(reply: FastifyReply, about: Body, field: string): FastifyReply {
+export function answerRaw(reply: FastifyReply, about: Body, { field, writer }: RawOptions): FastifyReply {
   const tensor = about[field] as TensorValue;
-  if (tensor instanceof HeldTensor) whenSent(reply.raw, () => tensor.release());
+  const headers = rawHeaders(tensor);
+  const written = writer.raw(tensor);
+  whenSent(reply.raw, () => written.release());
   // Floats hardly get smaller, and compressing them would copy them: as if the client had not asked for it.
   reply.request.headers['x-no-compression'] = 'octets';
   return tag(reply, about)
-    .headers(rawHeaders(tensor))
-    .headers({ 'x-model-epoch': String(about.epoch), 'x-model-revision': String(about.revision) })
+    .headers({ ...headers, 'x-model-epoch': String(about.epoch), 'x-model-revision': String(about.revision) })
     .type(RAW_MEDIA_TYPE)
-    .send(rawBytes(tensor));
+    .send(written.body);
+}
+
+interface RawOptions {
+  /** Where the tensor is. */
+  readonly field: string;
+  readonly writer: AnswerWriter;
 }
 
 export function tag(reply: FastifyReply, { epoch, revision }: Body): FastifyReply {

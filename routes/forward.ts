@@ -87,7 +87,7 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const body = await (begun ??
         models.get(request.params.model).forward(withOptions(request.body, options), terms));
       return type === RAW_MEDIA_TYPE
-        ? answerRaw(reply, body, 'outputs')
+        ? answerRaw(reply, body, { field: 'outputs', writer })
         : answerTensors(reply, body, { layout, writer });
     },
   );

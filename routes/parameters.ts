@@ -185,7 +185,7 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
       const { layout, ...query } = request.query;
       const body = await models.get(request.params.model).parameter(request.params.path, query);
       return type === RAW_MEDIA_TYPE
-        ? answerRaw(reply, body, 'value')
+        ? answerRaw(reply, body, { field: 'value', writer })
         : answerTensors(reply, body, { layout, writer });
     },
   );

@@ -100,7 +100,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await servePages(app);
   const durations = exposeMetrics(app, { models: registry, memory, pool });
   const routes = typed(app);
-  const writer = new AnswerWriter(memory, pool);
+  const writer = new AnswerWriter({ memory, pool, limitBytes: config.answersLimitBytes });
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
   modelRoutes(routes, registry);
   moduleRoutes(routes, registry);

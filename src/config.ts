@@ -82,6 +82,11 @@ const SETTINGS = {
     '256MiB',
     'request bodies with tensors, those of all requests in progress',
   ],
+  answersLimitBytes: [
+    bytes(KiB, 1024 * GiB),
+    '256MiB',
+    'memory of large answers that are not read yet; beyond it they are copied',
+  ],
   wsMessageLimitBytes: [bytes(KiB, 512 * MiB), '1MiB', 'one WebSocket message from a client'],
   maxModels: [integer(1, 10_000_000), '20000', 'models at a time'],
   maxModules: [integer(1, 10_000_000), '10000', 'modules in one model'],

@@ -1,8 +1,10 @@
 // Writes answers whose tensors are large: workers write the numbers into shared memory, and what is sent is that memory.
 // The main thread makes the text around them. Where there is no memory for it, the answer is written as any other is.
+// What answers hold until they are read is bounded: slow readers do not take the models' memory.
 
 import { Readable } from 'node:stream';
 import { answerPieces, stringifyAnswer } from '../tensor/json.js';
+import { rawBytes } from '../tensor/raw.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { HeldTensor, tensorsIn } from './held-tensor.js';
@@ -33,13 +35,43 @@ interface Part {
   readonly part: { readonly from: number; readonly to: number };
 }
 
+export interface AnswerWriterOptions {
+  readonly memory: SharedMemory;
+  readonly pool: Pick<Pool, 'call'>;
+  /** Of all answers that are not released. */
+  readonly limitBytes: number;
+}
+
 export class AnswerWriter {
   private readonly memory: SharedMemory;
   private readonly pool: Pick<Pool, 'call'>;
+  private readonly limitBytes: number;
+  private used = 0;
 
-  constructor(memory: SharedMemory, pool: Pick<Pool, 'call'>) {
+  constructor({ memory, pool, limitBytes }: AnswerWriterOptions) {
     this.memory = memory;
     this.pool = pool;
+    this.limitBytes = limitBytes;
+  }
+
+  /** A tensor's own bytes, from where they stand; a held one is let go when the answer is released, or copied now. */
+  raw(tensor: TensorValue): WrittenAnswer {
+    const body = rawBytes(tensor);
+    if (!(tensor instanceof HeldTensor)) return { body, release: () => undefined };
+    const { heldBytes } = tensor;
+    if (this.used + heldBytes > this.limitBytes) {
+      const copy = Buffer.from(body);
+      tensor.release();
+      return { body: copy, release: () => undefined };
+    }
+    this.used += heldBytes;
+    return {
+      body,
+      release: () => {
+        this.used -= heldBytes;
+        tensor.release();
+      },
+    };
   }
 
   /** Whether there is anything in a body that is not written just as well by stringifyAnswer. */
@@ -99,7 +131,7 @@ export class AnswerWriter {
       (sum, piece) => sum + (typeof piece === 'string' ? Buffer.byteLength(piece) : textRoom(piece, layout)),
       0,
     );
-    const region = bytes <= WHOLE_BYTES ? this.memory.attempt(bytes, segmentOf(pieces)) : undefined;
+    const region = bytes <= WHOLE_BYTES ? this.take(bytes, segmentOf(pieces)) : undefined;
     if (!region) return undefined;
     const text = this.bytesOf(region);
     try {
@@ -110,9 +142,9 @@ export class AnswerWriter {
             ? text.write(piece, end)
             : await this.call({ tensor: piece }, layout, region, end);
       }
-      return { body: text.subarray(0, end), release: () => this.memory.release(region) };
+      return { body: text.subarray(0, end), release: () => this.give(region) };
     } catch (error) {
-      this.memory.release(region);
+      this.give(region);
       throw error;
     }
   }
@@ -128,10 +160,10 @@ export class AnswerWriter {
     const rooms: Region[] = [];
     let begun = false;
     const free = (): void => {
-      for (const room of rooms.splice(0)) this.memory.release(room);
+      for (const room of rooms.splice(0)) this.give(room);
     };
     for (let i = 0; i < 2; i++) {
-      const room = this.memory.attempt(bytes, segmentOf(pieces));
+      const room = this.take(bytes, segmentOf(pieces));
       if (room) rooms.push(room);
     }
     if (rooms.length < 2) return void free();
@@ -195,6 +227,18 @@ export class AnswerWriter {
     const place = { out: region.address + at, room: region.bytes - at };
     const order = { tensor: { address, shape, dtype }, layout, ...place };
     return this.pool.call('writeText', { segment, ...order, ...(part && { part }) });
+  }
+
+  private take(bytes: number, segment: number | undefined): Region | undefined {
+    if (this.used + bytes > this.limitBytes) return undefined;
+    const region = this.memory.attempt(bytes, segment);
+    if (region) this.used += bytes;
+    return region;
+  }
+
+  private give(region: Region): void {
+    this.used -= region.bytes;
+    this.memory.release(region);
   }
 
   private bytesOf(region: Region): Buffer {

@@ -25,6 +25,11 @@ export class HeldTensor extends TensorValue {
     this.address = address;
   }
 
+  /** What is not free as long as it is held. */
+  get heldBytes(): number {
+    return this.region.bytes;
+  }
+
   /** Once is enough; again does nothing. */
   release(): void {
     if (!this.held) return;

@@ -243,6 +243,38 @@ describe('raw parameters', () => {
   });
 });
 
+describe('answers beyond the memory that they may hold', () => {
+  it('are copied: they hold nothing while nobody reads them, and are the same', async () => {
+    const own = await startServer({
+      limits: { logBytes: 0 },
+      env: { WEIGHTROOM_ANSWERS_LIMIT_BYTES: '1MiB' },
+    });
+    try {
+      const { memory } = own.engine;
+      await own.request('POST', '/v1/models', {
+        name: 'net',
+        seed: 0,
+        architecture: 'nn.Linear(1024, 1024)',
+      });
+      const path = '/v1/models/net/parameters/weight';
+      const raw = new Float32Array(await (await fetch(own.url + path, { headers: OCTETS })).arrayBuffer());
+      const { value } = (await own.request('GET', path)).body as { value: { data: number[] } };
+      const written = Buffer.from(Float32Array.from(value.data).buffer);
+      expect(written.equals(Buffer.from(raw.buffer))).toBe(true);
+      const before = memory.bytesInUse;
+      const socket = connect(Number(new URL(own.url).port), '127.0.0.1');
+      const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: application/octet-stream\r\n\r\n`;
+      socket.write(request.repeat(4));
+      await once(socket, 'readable');
+      await own.request('PUT', path, { value: 0 });
+      expect(memory.bytesInUse).toBe(before);
+      socket.destroy();
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
 describe('a raw body', () => {
   const post = (headers: Headers, body: Body = floats(1, 2, 3, 4)) =>
     send('POST', '/v1/models/net/forward', { headers, body });
