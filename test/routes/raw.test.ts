@@ -1,6 +1,7 @@
 // Raw bodies over real sockets: bytes in, bytes out, what is wrong with them, and the memory that they take.
 
 import { once } from 'node:events';
+import { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -183,6 +184,16 @@ describe('raw parameters', () => {
     expect(put.status).toBe(200);
     const back = await floatsOf(await send('GET', path, { headers: OCTETS }));
     expect(Buffer.from(back.buffer).equals(Buffer.from(changed.buffer))).toBe(true);
+  });
+
+  it('are handed to the network as views of shared memory, not copied', async () => {
+    const end = vi.spyOn(ServerResponse.prototype, 'end');
+    const path = '/v1/models/wide/parameters/weight?index=1:';
+    expect(await floatsOf(await send('GET', path, { headers: OCTETS }))).toHaveLength(WIDE ** 3 - WIDE);
+    const [chunk] = end.mock.calls.at(-1) as unknown as [Buffer];
+    end.mockRestore();
+    expect(chunk.byteLength).toBe(4 * (WIDE ** 3 - WIDE));
+    expect(chunk.buffer).toBe(server.engine.memory.memories[0]!.buffer);
   });
 
   it('are put into a slice, broadcast as JSON is', async () => {
