@@ -13,6 +13,7 @@ struct LinearTileCall {
   Index leftPiece;
   const float* panels;
   Index panelStride;  // from one panel to the next
+  Index ahead;        // from what is read to what is fetched meanwhile
   Index depth;
   const float* from;  // null: zeros
   Index fromRow;
@@ -29,8 +30,10 @@ WEIGHTROOM_INLINE int lanesFrom(Index first, Index columns) {
   return static_cast<int>(count < 0 ? 0 : count < Lanes::width ? count : Lanes::width);
 }
 
-/** What is read so far ahead, 4 KiB, is there when a tile of several rows wants it: (8, 4096, 4096) gains a third. */
+/** What is fetched so far ahead, 4 KiB, is there when a tile of several rows wants it: (8, 4096, 4096) gains a third. */
 constexpr Index kAhead = 1024;
+/** Of __builtin_prefetch: the first level is full of what is read now. */
+constexpr int kIntoSecondLevel = 2;
 
 template <class Lanes, int rows, int panels>
 struct LinearTile {
@@ -50,11 +53,11 @@ struct LinearTile {
       });
     }
     const float* const right = call.panels;
-    const Index stride = call.panelStride;
+    const Index stride = call.panelStride, ahead = call.ahead;
     multiply<Lanes, rows, vectors>(tile, call.left, call.leftPiece, call.depth, [=](Index k, int v) {
       const float* const at = right + v / perPanel * stride + k * kPanel + v % perPanel * Lanes::width;
       // One row reads as fast as memory is; more compute too long at a step for the processor to look ahead enough.
-      if (rows > 1) __builtin_prefetch(at + kAhead);
+      if (rows > 1) __builtin_prefetch(at + ahead, 0, kIntoSecondLevel);
       return at;
     });
     if (call.relu) rectify<Lanes, rows, vectors>(tile);
@@ -101,13 +104,14 @@ void linear(const LinearCall& call) {
   // The rows of one tile leave room for longer pieces, so that weights stream past without a break. One row is read
   // where it is.
   const Index most = m == 1 ? k : tiling.count() == 1 ? kBlockTiles * kDepth : kDepth;
+  const Tiling blocks(tiling.count(), kBlockTiles);
   alignas(64) float left[Lanes::tileRows * kBlockTiles * kLeftRow];
   Index k0 = 0;
   do {
     const Index depth = k - k0 < most ? k - k0 : most;
     const bool last = k0 + depth == k;
-    for (Index t0 = 0; t0 < tiling.count(); t0 += kBlockTiles) {
-      const Index t1 = t0 + kBlockTiles < tiling.count() ? t0 + kBlockTiles : tiling.count();
+    for (Index block = 0; block < blocks.count(); block++) {
+      const Index t0 = blocks.begin(block), t1 = blocks.begin(block + 1);
       const Index i0 = tiling.begin(t0);
       if (m > 1) gatherRows(x + i0 * k + k0, k, tiling.begin(t1) - i0, depth, Lanes::tileRows, left);
       for (Index j = 0, width; j < n; j += width * kPanel) {
@@ -119,6 +123,8 @@ void linear(const LinearCall& call) {
           tile.leftPiece = m > 1 ? Lanes::tileRows * kLeftRow : kDepth;
           tile.panels = panels + j * k + k0 * kPanel;
           tile.panelStride = k * kPanel;
+          // The first tile brings its own panels, the second those that come next.
+          tile.ahead = t == t0 + 1 ? width * k * kPanel : kAhead;
           tile.depth = depth;
           tile.y = y + i * ldy + j;
           tile.yRow = ldy;

@@ -13,16 +13,16 @@ import { SEEDS, type ProductJob } from './product-job.js';
 
 type Product = Parameters<Kernels['linear']>;
 
-/** What both threads see. state: products begun, parts claimed and done of the last; parts: their arguments. */
+/** What both threads see. state: products begun; of the last, parts, and those claimed and done; parts: their arguments. */
 interface Shared {
   readonly module: KernelModule;
   readonly memory: WebAssembly.Memory;
   readonly state: Int32Array;
   readonly parts: Float64Array;
 }
-const [BEGUN, CLAIMED, DONE] = [0, 1, 2];
-/** Two for each thread. */
-const PARTS = 4;
+const [BEGUN, PARTS, CLAIMED, DONE] = [0, 1, 2, 3];
+/** As src/graph/plan.ts has them. */
+const [MAX_PARTS, PART_COST] = [8, 500_000];
 const ARGUMENTS = 9;
 /** About 20 ms, after which the second thread sleeps. */
 const SPINS = 2_000_000;
@@ -31,17 +31,19 @@ const MEMORY_PAGES = 4096;
 const [ROW_UNIT, COLUMN_UNIT] = [12, 32];
 
 function partsOf([x, panels, bias, y, m, ldy, n, k, relu]: Product): Product[] {
+  const parts = Math.min(MAX_PARTS, Math.floor((2 * m * n * k) / PART_COST));
   return n >= m
-    ? ranges(n, PARTS, COLUMN_UNIT).map(({ from, count }) => {
+    ? ranges(n, parts, COLUMN_UNIT).map(({ from, count }) => {
         return [x, panels + 4 * from * k, bias + 4 * from, y + 4 * from, m, ldy, count, k, relu];
       })
-    : ranges(m, PARTS, ROW_UNIT).map(({ from, count }) => {
+    : ranges(m, parts, ROW_UNIT).map(({ from, count }) => {
         return [x + 4 * from * k, panels, bias, y + 4 * from * ldy, count, ldy, n, k, relu];
       });
 }
 
 function takeParts(kernels: Kernels, { state, parts: p }: Shared): void {
-  for (let part = Atomics.add(state, CLAIMED, 1); part < PARTS; part = Atomics.add(state, CLAIMED, 1)) {
+  const claim = (): number => Atomics.add(state, CLAIMED, 1);
+  for (let part = claim(); part < Atomics.load(state, PARTS); part = claim()) {
     const i = part * ARGUMENTS;
     // prettier-ignore
     kernels.linear(p[i]!, p[i + 1]!, p[i + 2]!, p[i + 3]!, p[i + 4]!, p[i + 5]!, p[i + 6]!, p[i + 7]!, p[i + 8]!);
@@ -67,8 +69,8 @@ async function serve(choice: NativeChoice): Promise<void> {
   const module = kernelModule();
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
   const kernels = bindKernels(module, memory);
-  const state = new Int32Array(new SharedArrayBuffer(12));
-  const parts = new Float64Array(new SharedArrayBuffer(8 * PARTS * ARGUMENTS));
+  const state = new Int32Array(new SharedArrayBuffer(16));
+  const parts = new Float64Array(new SharedArrayBuffer(8 * MAX_PARTS * ARGUMENTS));
   const shared: Shared = { module, memory, state, parts };
   const worker = new Worker(new URL(import.meta.url), { workerData: shared });
 
@@ -95,7 +97,9 @@ async function serve(choice: NativeChoice): Promise<void> {
       const [x, bias] = [place(noise(m * k, SEEDS.x)), place(noise(n, SEEDS.bias))];
       call = [x, panels, bias, take(4 * m * n), m, n, n, k, 0];
     }
-    parts.set(partsOf(call).flat());
+    const cut = partsOf(call);
+    parts.set(cut.flat());
+    Atomics.store(state, PARTS, cut.length);
     const one = (): void => kernels.linear(...call);
     const two = (): void => {
       Atomics.store(state, DONE, 0);
@@ -103,7 +107,7 @@ async function serve(choice: NativeChoice): Promise<void> {
       Atomics.add(state, BEGUN, 1);
       Atomics.notify(state, BEGUN);
       takeParts(kernels, shared);
-      while (Atomics.load(state, DONE) < PARTS);
+      while (Atomics.load(state, DONE) < cut.length);
     };
     const taken = await clock(threads === 1 ? one : two, seconds);
     const y = new Float32Array(memory.buffer, call[3], m * n);
