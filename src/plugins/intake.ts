@@ -12,6 +12,10 @@ declare module 'fastify' {
     /** Who waits is heard by priority. Changes of one model stay in order. */
     prioritized?: boolean;
   }
+  interface FastifyRequest {
+    /** Gives back the place that it has while it is read. */
+    place: (() => void) | null;
+  }
 }
 
 /** JSON of so many bytes takes 5 to 10 ms from the socket to the arena. */
@@ -70,21 +74,32 @@ export function boundIntake(app: FastifyInstance, models: Intaken): (bodyBytes: 
   const { queue } = models.scheduler;
   const intake = new Intake();
   const others = new Line('no model');
+  app.decorateRequest('place', null);
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.always || !hasBody(request)) return done();
     const line = lineOf(models, request) ?? others;
+    const size = REQUEST_BYTES + Number(request.headers['content-length'] ?? 0);
+    /** A body may be long in coming, and may be read by workers: meanwhile its request counts among those who wait. */
+    const read = (): void => {
+      const release = queue.reserve(line);
+      request.place = release;
+      reply.raw.once('close', release);
+      done();
+    };
     try {
-      const size = REQUEST_BYTES + Number(request.headers['content-length'] ?? 0);
-      if (intake.admits(size)) {
-        queue.admit(line);
-        return done();
-      }
+      queue.admit(line);
+      if (intake.admits(size)) return read();
       const { priority, ...terms } = termsOf(request, reply);
       const heard = request.routeOptions.config.prioritized ? { ...terms, priority } : terms;
-      intake.wait({ task: queue.enter(line, heard, done), size, enter: done });
+      intake.wait({ task: queue.enter(line, heard, done), size, enter: read });
     } catch (error) {
       done(error as Error);
     }
+  });
+  // The handler takes a place of its own, in the same turn, where it needs one.
+  app.addHook('preHandler', (request, _reply, done) => {
+    request.place?.();
+    done();
   });
   return (bodyBytes) => intake.admits(REQUEST_BYTES + bodyBytes);
 }

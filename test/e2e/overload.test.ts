@@ -129,3 +129,23 @@ describe('a request that finds the queue full', () => {
     for (const [{ statusCode }] of answers as [IncomingMessage][]) expect(statusCode).toBe(200);
   });
 });
+
+describe('requests whose bodies are still on their way', () => {
+  it('have places in the queue, which are free again when they end', async () => {
+    const { queue } = server.engine.registry.scheduler;
+    const begun = Array.from({ length: 16 }, () => {
+      const sent = request(`${server.url}/v1/models/net/forward`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': 100_000 },
+      });
+      sent.on('error', () => undefined);
+      sent.write('{"inputs": [[');
+      return sent;
+    });
+    await waiting(16);
+    expect(await server.request('POST', '/v1/models/net/forward', { inputs })).toMatchObject({ status: 503 });
+    for (const sent of begun) sent.destroy();
+    while (queue.depth > 0) await turn();
+    expect(await server.request('POST', '/v1/models/net/forward', { inputs })).toMatchObject({ status: 200 });
+  });
+});
