@@ -23,6 +23,9 @@ export const TURN_BYTES = 262_144;
 /** A request costs something without a body, too. */
 const REQUEST_BYTES = 2048;
 
+/** A request that is longer in coming has no place until it is there: slow senders must not fill the queue. */
+const MAX_READING_MS = 1000;
+
 export interface Intaken {
   readonly scheduler: { readonly queue: Queue };
   find(name: string): { readonly line: Line } | undefined;
@@ -79,11 +82,15 @@ export function boundIntake(app: FastifyInstance, models: Intaken): (bodyBytes: 
     if (request.routeOptions.config.always || !hasBody(request)) return done();
     const line = lineOf(models, request) ?? others;
     const size = REQUEST_BYTES + Number(request.headers['content-length'] ?? 0);
-    /** A body may be long in coming, and may be read by workers: meanwhile its request counts among those who wait. */
+    /** What is read, here or by a worker, counts among what waits: nothing is read to be refused then. */
     const read = (): void => {
-      const release = queue.reserve(line);
-      request.place = release;
-      reply.raw.once('close', release);
+      const giveBack = queue.reserve(line);
+      const timer = setTimeout(giveBack, MAX_READING_MS);
+      request.place = (): void => {
+        clearTimeout(timer);
+        giveBack();
+      };
+      reply.raw.once('close', request.place);
       done();
     };
     try {

@@ -131,9 +131,9 @@ describe('a request that finds the queue full', () => {
 });
 
 describe('requests whose bodies are still on their way', () => {
-  it('have places in the queue, which are free again when they end', async () => {
-    const { queue } = server.engine.registry.scheduler;
-    const begun = Array.from({ length: 16 }, () => {
+  /** Sixteen that have begun to come. */
+  const begin = () =>
+    Array.from({ length: 16 }, () => {
       const sent = request(`${server.url}/v1/models/net/forward`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'content-length': 100_000 },
@@ -142,10 +142,24 @@ describe('requests whose bodies are still on their way', () => {
       sent.write('{"inputs": [[');
       return sent;
     });
+  const forward = () => server.request('POST', '/v1/models/net/forward', { inputs });
+
+  it('have places in the queue, which are free again when they end', async () => {
+    const { queue } = server.engine.registry.scheduler;
+    const begun = begin();
     await waiting(16);
-    expect(await server.request('POST', '/v1/models/net/forward', { inputs })).toMatchObject({ status: 503 });
+    expect(await forward()).toMatchObject({ status: 503 });
     for (const sent of begun) sent.destroy();
     while (queue.depth > 0) await turn();
-    expect(await server.request('POST', '/v1/models/net/forward', { inputs })).toMatchObject({ status: 200 });
+    expect(await forward()).toMatchObject({ status: 200 });
+  });
+
+  it('lose their places when they take long', async () => {
+    const { queue } = server.engine.registry.scheduler;
+    const begun = begin();
+    await waiting(16);
+    while (queue.depth > 0) await turn();
+    expect(await forward()).toMatchObject({ status: 200 });
+    for (const sent of begun) sent.destroy();
   });
 });
