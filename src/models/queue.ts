@@ -52,7 +52,7 @@ export class Queue {
   }
 
   get depth(): number {
-    return this.waiting.size;
+    return this.all.waiting;
   }
 
   /** Takes a place. `giveUp` is called at most once, instead of `end`. Throws OVERLOADED. */
@@ -63,6 +63,20 @@ export class Queue {
     this.all.waiting++;
     line.waiting++;
     return task;
+  }
+
+  /** A place for a request that is still being read; the function gives it back, once. Throws OVERLOADED. */
+  reserve(line: Line): () => void {
+    this.admit(line);
+    this.all.waiting++;
+    line.waiting++;
+    let reserved = true;
+    return () => {
+      if (!reserved) return;
+      reserved = false;
+      this.all.waiting--;
+      line.waiting--;
+    };
   }
 
   /** Whether `enter` may refuse. */

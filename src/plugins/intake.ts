@@ -12,12 +12,19 @@ declare module 'fastify' {
     /** Who waits is heard by priority. Changes of one model stay in order. */
     prioritized?: boolean;
   }
+  interface FastifyRequest {
+    /** Gives back the place that it has while it is read. */
+    place: (() => void) | null;
+  }
 }
 
 /** JSON of so many bytes takes 5 to 10 ms from the socket to the arena. */
 export const TURN_BYTES = 262_144;
 /** A request costs something without a body, too. */
 const REQUEST_BYTES = 2048;
+
+/** A request that is longer in coming has no place until it is there: slow senders must not fill the queue. */
+const MAX_READING_MS = 1000;
 
 export interface Intaken {
   readonly scheduler: { readonly queue: Queue };
@@ -70,21 +77,36 @@ export function boundIntake(app: FastifyInstance, models: Intaken): (bodyBytes: 
   const { queue } = models.scheduler;
   const intake = new Intake();
   const others = new Line('no model');
+  app.decorateRequest('place', null);
   app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.always || !hasBody(request)) return done();
     const line = lineOf(models, request) ?? others;
+    const size = REQUEST_BYTES + Number(request.headers['content-length'] ?? 0);
+    /** What is read, here or by a worker, counts among what waits: nothing is read to be refused then. */
+    const read = (): void => {
+      const giveBack = queue.reserve(line);
+      const timer = setTimeout(giveBack, MAX_READING_MS);
+      request.place = (): void => {
+        clearTimeout(timer);
+        giveBack();
+      };
+      reply.raw.once('close', request.place);
+      done();
+    };
     try {
-      const size = REQUEST_BYTES + Number(request.headers['content-length'] ?? 0);
-      if (intake.admits(size)) {
-        queue.admit(line);
-        return done();
-      }
+      queue.admit(line);
+      if (intake.admits(size)) return read();
       const { priority, ...terms } = termsOf(request, reply);
       const heard = request.routeOptions.config.prioritized ? { ...terms, priority } : terms;
-      intake.wait({ task: queue.enter(line, heard, done), size, enter: done });
+      intake.wait({ task: queue.enter(line, heard, done), size, enter: read });
     } catch (error) {
       done(error as Error);
     }
+  });
+  // The handler takes a place of its own, in the same turn, where it needs one.
+  app.addHook('preHandler', (request, _reply, done) => {
+    request.place?.();
+    done();
   });
   return (bodyBytes) => intake.admits(REQUEST_BYTES + bodyBytes);
 }

@@ -129,3 +129,37 @@ describe('a request that finds the queue full', () => {
     for (const [{ statusCode }] of answers as [IncomingMessage][]) expect(statusCode).toBe(200);
   });
 });
+
+describe('requests whose bodies are still on their way', () => {
+  /** Sixteen that have begun to come. */
+  const begin = () =>
+    Array.from({ length: 16 }, () => {
+      const sent = request(`${server.url}/v1/models/net/forward`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': 100_000 },
+      });
+      sent.on('error', () => undefined);
+      sent.write('{"inputs": [[');
+      return sent;
+    });
+  const forward = () => server.request('POST', '/v1/models/net/forward', { inputs });
+
+  it('have places in the queue, which are free again when they end', async () => {
+    const { queue } = server.engine.registry.scheduler;
+    const begun = begin();
+    await waiting(16);
+    expect(await forward()).toMatchObject({ status: 503 });
+    for (const sent of begun) sent.destroy();
+    while (queue.depth > 0) await turn();
+    expect(await forward()).toMatchObject({ status: 200 });
+  });
+
+  it('lose their places when they take long', async () => {
+    const { queue } = server.engine.registry.scheduler;
+    const begun = begin();
+    await waiting(16);
+    while (queue.depth > 0) await turn();
+    expect(await forward()).toMatchObject({ status: 200 });
+    for (const sent of begun) sent.destroy();
+  });
+});
