@@ -85,7 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   readRaw(app, inbox);
   await setHeaders(app, config);
   await shedLoad(app, config);
-  boundIntake(app, registry);
+  const admitsBody = boundIntake(app, registry);
   await app.register(compress, {
     threshold: COMPRESS_THRESHOLD_BYTES,
     encodings: ['gzip', 'deflate', 'identity'],
@@ -117,7 +117,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (!logsRequests) {
     openLane(app, {
       models: registry,
-      admits: ({ line }) => !isClosing() && !app.isUnderPressure() && !registry.scheduler.queue.full(line),
+      admits: ({ line }, bodyBytes) =>
+        !isClosing() &&
+        !app.isUnderPressure() &&
+        !registry.scheduler.queue.full(line) &&
+        admitsBody(bodyBytes),
       bodyLimitBytes: config.bodyLimitBytes,
       durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
     });

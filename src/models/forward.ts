@@ -76,16 +76,22 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
     readable = gather(batch, memory.tensor(room, plan.input.shape, plan.input.dtype));
     if (readable.length === batch.length) {
       const result = await run(state, known, { room, arena: room.address + inputBytes }, means);
-      const { dtype } = plan.output;
-      scatter(batch, plan.output, (shape, at) =>
-        heldOrCopied(memory, room, { shape, dtype, address: result + at }),
-      );
+      const { shape, dtype } = plan.output;
+      if (byteLength(shape, dtype) <= COPIED_BYTES)
+        copyOut(batch, memory.view(room.segment, result, shape, dtype));
+      else
+        scatter(batch, plan.output, (part, at) =>
+          heldOrCopied(memory, room, { shape: part, dtype, address: result + at }),
+        );
     }
   } finally {
     memory.release(room);
   }
   if (readable.length < batch.length && readable.length > 0) await runBatch(state, readable, means);
 }
+
+/** A whole output of so many bytes is read through one view, and copied. */
+const COPIED_BYTES = 16_384;
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
@@ -112,6 +118,19 @@ function write(member: Member, data: TensorData): boolean {
   } catch (error) {
     member.fail(error);
     return false;
+  }
+}
+
+/** Gives each member a copy of its rows. */
+function copyOut(batch: readonly Member[], { shape, dtype, data }: TensorValue): void {
+  if (batch.length === 1) return batch[0]!.answer(new TensorValue(dtype, shape, data.slice()));
+  const row = shape.slice(1);
+  const rowLength = numel(row);
+  let at = 0;
+  for (const member of batch) {
+    const end = at + member.size * rowLength;
+    member.answer(new TensorValue(dtype, [member.size, ...row], data.slice(at, end)));
+    at = end;
   }
 }
 

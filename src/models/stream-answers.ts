@@ -1,8 +1,8 @@
 // The answers to forwards over the stream, as they are sent. Put together by hand: names of models and epochs need no
 // escaping, and of a small answer there is little more than these.
 
-import { HeldTensor } from '../runtime/held-tensor.js';
 import { stringifyAnswer } from '../tensor/json.js';
+import { release } from './forward-answer.js';
 import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
 import { frameData, frameHead } from './stream-frames.js';
@@ -31,9 +31,4 @@ function sendFrame(outbox: Outbox, asked: AskedForward, answer: Outputs): number
 function beginning({ id }: AskedForward, { name, epoch, revision }: Outputs): string {
   const idText = typeof id === 'number' ? id : JSON.stringify(id);
   return `{"type":"outputs","id":${idText},"model":"${name}","epoch":"${epoch}","revision":${revision}`;
-}
-
-/** Of an answer that is not sent. */
-export function release({ outputs }: Outputs): void {
-  if (outputs instanceof HeldTensor) outputs.release();
 }

@@ -3,10 +3,11 @@
 // there is. The bounds: requests by number and bytes, unsent answers by the outbox's hard limit and one message.
 
 import { ApiError } from '../errors.js';
+import { release } from './forward-answer.js';
 import type { ForwardRequest } from './forward.js';
 import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
-import { release, sendOutputs } from './stream-answers.js';
+import { sendOutputs } from './stream-answers.js';
 import type { SubscriptionId } from './stream-messages.js';
 import type { Terms } from './terms.js';
 

@@ -65,7 +65,8 @@ export class Intake {
   }
 }
 
-export function boundIntake(app: FastifyInstance, models: Intaken): void {
+/** For requests that the framework does not see: whether a body of so many bytes may be read now; if so, it counts. */
+export function boundIntake(app: FastifyInstance, models: Intaken): (bodyBytes: number) => boolean {
   const { queue } = models.scheduler;
   const intake = new Intake();
   const others = new Line('no model');
@@ -85,6 +86,7 @@ export function boundIntake(app: FastifyInstance, models: Intaken): void {
       done(error as Error);
     }
   });
+  return (bodyBytes) => intake.admits(REQUEST_BYTES + bodyBytes);
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {

@@ -5,18 +5,17 @@
 import type { FastifyInstance, preParsingHookHandler } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { forwardText, release } from '../models/forward-answer.js';
 import { plainForward } from '../models/forward-request.js';
 import type { Outputs } from '../models/forwards.js';
 import type { Model } from '../models/model.js';
 import type { Registry } from '../models/registry.js';
-import { HeldTensor } from '../runtime/held-tensor.js';
-import { stringifyAnswer } from '../tensor/json.js';
 import { SECURITY_HEADERS } from './headers.js';
 
 export interface LaneOptions {
   readonly models: Pick<Registry, 'find'>;
   /** Whether the server serves now: what it refuses, the usual way refuses. */
-  readonly admits: (model: Model) => boolean;
+  readonly admits: (model: Model, bodyBytes: number) => boolean;
   readonly bodyLimitBytes: number;
   /** Told of each answer. */
   readonly durations: { observe(milliseconds: number): void };
@@ -28,7 +27,6 @@ const [BEFORE_NAME, AFTER_NAME] = LANE_ROUTE.split(':model') as [string, string]
 
 /** What says nothing that an answer of the lane depends on. With any other header a request goes the usual way. */
 const HEADERS = new Set([
-  'accept',
   'accept-encoding',
   'accept-language',
   'connection',
@@ -78,7 +76,8 @@ export function openLane(
   app.server.on('request', (request, response) => {
     const name = wanted(request, maxBytes);
     const model = name === undefined ? undefined : models.find(name);
-    if (model === undefined || !admits(model)) return usual(request, response);
+    if (model === undefined || !admits(model, Number(request.headers['content-length'])))
+      return usual(request, response);
     const start = performance.now();
     let body: Buffer = NOTHING;
     const goOn = (outcome?: Promise<Outputs>): void => {
@@ -96,7 +95,8 @@ export function openLane(
       outcome.then((answer) => {
         const text = shortText(answer);
         if (text === undefined) {
-          letGo(answer, response);
+          // Whether or not the usual way comes to answer with it.
+          response.once('close', () => release(answer));
           return refused();
         }
         send(response, answer, text);
@@ -128,15 +128,10 @@ function parsed(body: Buffer): unknown {
 function shortText(answer: Outputs): string | undefined {
   if (answer.outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
   try {
-    return stringifyAnswer(answer);
+    return forwardText(answer);
   } catch {
     return undefined;
   }
-}
-
-/** Whether or not the usual way comes to answer with it. */
-function letGo({ outputs }: Outputs, response: ServerResponse): void {
-  if (outputs instanceof HeldTensor) response.once('close', () => outputs.release());
 }
 
 function send(response: ServerResponse, { epoch, revision }: Outputs, text: string): void {

@@ -7,6 +7,7 @@ import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from './dtype.js';
 import { FaultList, shown } from './fault.js';
 import { knownOf, type JudgedList, type PlacedNumbers } from './placed-list.js';
+import { plainRows, writePlainRows } from './plain-rows.js';
 import { RawTensor, writeRaw } from './raw-tensor.js';
 import { collectShape, listed, MAX_RANK, numel, sameShape, type Shape } from './shape.js';
 import { dtypeOf, zeros, type TensorArrays, type TensorData, type TensorValue } from './tensor-value.js';
@@ -28,6 +29,8 @@ export interface Inspected {
  */
 export function inspectTensor(value: unknown, path: string): Inspected {
   if (value instanceof RawTensor) return value;
+  const plain = plainRows(value);
+  if (plain) return plain;
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
   const integral = outline !== undefined && checkElements(outline, faults);
@@ -74,6 +77,7 @@ export function writeTensor(value: unknown, target: TensorData, path: string): v
     const write = WRITERS[dtypeOf(target)] as WriteRow<TensorData>;
     return writeRaw(value, target, { path, write });
   }
+  if (target instanceof Float32Array && writePlainRows(value, target)) return;
   const faults = new FaultList();
   const outline = outlineOf(value, path, faults);
   if (outline && numel(outline.shape) !== target.length) {

@@ -1,0 +1,16 @@
+// The text of a forward's answer. Put together by hand: the names of models and epochs need no escaping, and of a small
+// answer there is little more than these.
+
+import { HeldTensor } from '../runtime/held-tensor.js';
+import { stringifyAnswer } from '../tensor/json.js';
+import type { Outputs } from './forwards.js';
+
+/** As stringifyAnswer writes it. */
+export function forwardText({ name, epoch, revision, outputs }: Outputs): string {
+  return `{"name":"${name}","epoch":"${epoch}","revision":${revision},"outputs":${stringifyAnswer(outputs)}}`;
+}
+
+/** Of an answer that is not sent, or not any more. */
+export function release({ outputs }: Outputs): void {
+  if (outputs instanceof HeldTensor) outputs.release();
+}
