@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 export interface ServerOptions {
   /** Relative to this folder; Weightroom itself by default. */
   readonly script?: string;
+  /** In place of a script of ours: a program and its arguments, in the root folder. */
+  readonly command?: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -35,8 +37,9 @@ export async function startServer(
   options: ServerOptions = {},
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const { script = '../src/main.js', env = {} } = options;
+  const command = options.command ?? [process.execPath, fileURLToPath(new URL(script, import.meta.url))];
   const port = await freePort();
-  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+  const child = spawn(command[0]!, command.slice(1), {
     env: {
       PATH: process.env.PATH ?? '',
       WEIGHTROOM_PORT: String(port),
@@ -47,7 +50,7 @@ export async function startServer(
   });
   const url = `http://127.0.0.1:${port}`;
   for (let attempt = 0; !(await isReady(url)); attempt++) {
-    if (attempt === MAX_ATTEMPTS) throw new Error(`${script} does not answer at ${url}`);
+    if (attempt === MAX_ATTEMPTS) throw new Error(`${command.join(' ')} does not answer at ${url}`);
     await delay(ATTEMPT_INTERVAL_MS);
   }
   return {

@@ -9,7 +9,7 @@ import { heldOrCopied } from '../runtime/held-tensor.js';
 import type { Region } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength, numel, type Shape } from '../tensor/shape.js';
-import type { TensorValue, TensorData } from '../tensor/tensor-value.js';
+import { TensorValue, type TensorData } from '../tensor/tensor-value.js';
 import type { Workplace } from './draft.js';
 import type { Panels } from './panels.js';
 import type { KnownPlan, Plans, Recipe } from './plans.js';

@@ -27,6 +27,7 @@ const [BEFORE_NAME, AFTER_NAME] = LANE_ROUTE.split(':model') as [string, string]
 
 /** What says nothing that an answer of the lane depends on. With any other header a request goes the usual way. */
 const HEADERS = new Set([
+  'accept',
   'accept-encoding',
   'accept-language',
   'connection',
@@ -43,6 +44,14 @@ const CONTENT_TYPES = new Set(['application/json', 'application/json; charset=ut
 const MAX_BODY_BYTES = 16_384;
 /** As text they are below what is compressed (4096 bytes), whatever the numbers and names. */
 const MAX_ANSWER_NUMBERS = 128;
+
+const ANSWER_HEADERS = [
+  ...SECURITY_HEADERS,
+  'vary',
+  'accept',
+  'content-type',
+  'application/json; charset=utf-8',
+];
 
 /** What the lane already has of a request that goes the usual way. */
 interface Begun {
@@ -136,13 +145,9 @@ function shortText(answer: Outputs): string | undefined {
 
 function send(response: ServerResponse, { epoch, revision }: Outputs, text: string): void {
   response.writeHead(200, [
-    ...SECURITY_HEADERS,
-    'vary',
-    'accept',
+    ...ANSWER_HEADERS,
     'etag',
     `"${epoch}-${revision}"`,
-    'content-type',
-    'application/json; charset=utf-8',
     'content-length',
     String(Buffer.byteLength(text)),
   ]);
