@@ -39,7 +39,9 @@ const bare = await startServer({ script: './peers/bare-fastify.js', env: { ANSWE
 const python = process.env.PYTHON ?? 'python3';
 const hasFastApi = spawnSync(python, ['-c', 'import fastapi, torch, uvicorn']).status === 0;
 if (!hasFastApi) console.log(`${python} lacks fastapi, torch or uvicorn: FastAPI is left out`);
-const fastapi = hasFastApi ? await startServer({ command: [python, 'bench/peers/fastapi.py'] }) : undefined;
+const fastapi = hasFastApi
+  ? await startServer({ command: [python, 'bench/peers/fastapi-torch.py'] })
+  : undefined;
 
 const ours: number[] = [];
 const theirs: number[] = [];

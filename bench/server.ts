@@ -39,7 +39,7 @@ export async function startServer(
   const { script = '../src/main.js', env = {} } = options;
   const command = options.command ?? [process.execPath, fileURLToPath(new URL(script, import.meta.url))];
   const port = await freePort();
-  const child = spawn(command[0]!, command.slice(1), {
+  const child = spawn(command[0], command.slice(1), {
     env: {
       PATH: process.env.PATH ?? '',
       WEIGHTROOM_PORT: String(port),
@@ -48,6 +48,8 @@ export async function startServer(
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  // A benchmark that fails leaves none behind.
+  process.once('exit', () => child.kill());
   const url = `http://127.0.0.1:${port}`;
   for (let attempt = 0; !(await isReady(url)); attempt++) {
     if (attempt === MAX_ATTEMPTS) throw new Error(`${command.join(' ')} does not answer at ${url}`);

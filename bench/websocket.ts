@@ -15,6 +15,7 @@ const ROUNDS = 7;
 
 const TEXT = 1;
 const BINARY = 2;
+const PING = 0x89;
 
 /** A client's frame, masked with zeros, which changes nothing. */
 function frame(opcode: number, payload: Buffer): Buffer {
@@ -60,7 +61,8 @@ class Counter {
       const end = at + (short ? 2 + bytes[at + 1]! : 4 + bytes.readUInt16BE(at + 2));
       if (end > bytes.length) break;
       if (bytes[at] === (0x80 | this.expected)) answers++;
-      else throw new Error(`not an answer: ${bytes.toString('latin1', at, end)}`);
+      // The server's pings need no answer: whoever asks is there.
+      else if (bytes[at] !== PING) throw new Error(`not an answer: ${bytes.toString('latin1', at, end)}`);
       at = end;
     }
     this.rest = bytes.subarray(at);
