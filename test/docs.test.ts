@@ -4,12 +4,22 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { CHANGE_KINDS } from '#src/models/change-log.js';
-import { clientMessage, CLOSE_CODES, messageTypes, serverMessage } from '#src/models/stream-messages.js';
+import {
+  clientMessage,
+  CLOSE_CODES,
+  forwardHeader,
+  messageTypes,
+  outputsHeader,
+  serverMessage,
+} from '#src/models/stream-messages.js';
 import { initSchema } from '#src/nn/init/spec.js';
 import { LAYERS } from '#src/nn/layers/table.js';
 import { operations } from './contract/document.js';
+import { StreamClient } from './routes/stream-client.js';
 import { startServer, type TestServer } from './server.js';
 
 const read = (file: string): string => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
@@ -94,6 +104,34 @@ describe('docs/websocket.md', () => {
   it.each(messages)('$from: $json', ({ from, message }) => {
     const { success } = (from === 'server' ? serverMessage : clientMessage).safeParse(message);
     expect(success).toBe(from !== 'client wrong');
+  });
+
+  it('shows headers of binary frames, both ways', () => {
+    const header = (from: string): unknown =>
+      JSON.parse(new RegExp(`\`\`\`json ${from} frame\\n(.*?)\\n\`\`\``, 's').exec(text)![1]!);
+    expect(forwardHeader.parse(header('client'))).toEqual(header('client'));
+    expect(outputsHeader.parse(header('server'))).toEqual(header('server'));
+  });
+
+  it('shows a forward and what it is answered, and how a browser sends a binary one', async () => {
+    const server = await startServer();
+    const architecture = 'nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))';
+    await server.request('POST', '/v1/models', { name: 'net', seed: 0, architecture });
+    const url = server.url.replace('http', 'ws');
+
+    const client = await StreamClient.open(`${url}/v1/stream`);
+    const [asked, answered] = messages.filter(({ message: { type } }) => /^(forward|outputs)$/.test(type));
+    client.send(asked!.message);
+    expect(await client.next()).toEqual({ ...answered!.message, epoch: expect.any(String) as string });
+    await client.close();
+
+    const [, code, printed] = /```js\n(.*?)\n```\n\n```json\n(.*?)\n```/s.exec(text)!;
+    const logged = await new Promise<string>((log) => {
+      const page = { WebSocket, console: { log }, TextEncoder, TextDecoder };
+      runInNewContext(code!.replace('ws://localhost:8080', url), page);
+    });
+    expect(JSON.parse(logged)).toEqual(JSON.parse(printed!));
+    await server.stop();
   });
 
   it('shows every type of message, both ways', () => {

@@ -44,7 +44,12 @@ export class Queue {
   readonly tallies = new Tallies();
   private readonly limits: QueueLimits;
   private readonly all = new Line('all models');
-  private readonly waiting = new Set<Task>();
+  /**
+   * In no order; each knows its place. Not a Set: its tables, made anew as it grows and shrinks with every turn, lead from
+   * one to the next, and once an old one is among the collector's long-lived objects it keeps all that follow, with every
+   * request that ever stood in one.
+   */
+  private readonly waiting: Task[] = [];
   private sweptAt = -Infinity;
 
   constructor(limits: QueueLimits) {
@@ -59,7 +64,7 @@ export class Queue {
   enter(line: Line, terms: Terms, giveUp: (error: ApiError) => void): Task {
     this.admit(line);
     const task = new Task(this, line, terms, giveUp);
-    this.waiting.add(task);
+    task.place = this.waiting.push(task) - 1;
     this.all.waiting++;
     line.waiting++;
     return task;
@@ -91,7 +96,8 @@ export class Queue {
     const now = performance.now();
     if (now - this.sweptAt >= SWEEP_INTERVAL_MS) {
       this.sweptAt = now;
-      for (const task of this.waiting) task.check();
+      // Who leaves, leaves its place to the last.
+      for (let i = this.waiting.length - 1; i >= 0; i--) this.waiting[i]?.check();
       if (!this.fullLine(line)) return;
     }
     this.tallies.requests.overloaded++;
@@ -99,7 +105,10 @@ export class Queue {
   }
 
   leave(task: Task): void {
-    if (!this.waiting.delete(task)) return;
+    if (task.place < 0) return;
+    const last = this.waiting.pop()!;
+    if (last !== task) this.waiting[(last.place = task.place)] = last;
+    task.place = -1;
     this.all.waiting--;
     task.line.waiting--;
   }
@@ -121,6 +130,8 @@ export class Task {
   readonly arrivedAt: number;
   /** The lower goes first. */
   readonly rank: number;
+  /** Among those who wait; -1 once it does not. */
+  place = -1;
   private readonly queue: Queue;
   private readonly terms: Terms;
   private readonly giveUp: (error: ApiError) => void;
