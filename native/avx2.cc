@@ -13,7 +13,7 @@ struct Lanes {
   using Vector = __m256;
   static constexpr int width = 8;
   static constexpr int tileRows = 6, panels = 1;
-  static constexpr int fewRows = 2, panelsOfFew = 2, panelsOfOne = 4, panelsOfFar = 4;
+  static constexpr int fewRows = 2, panelsOfFew = 2, panelsOfOne = 4, panelsOfOneFar = 4, panelsOfFewFar = 2;
 
   static Vector load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }

@@ -13,7 +13,7 @@ struct Lanes {
   using Vector = __m512;
   static constexpr int width = 16;
   static constexpr int tileRows = 12, panels = 2;
-  static constexpr int fewRows = 6, panelsOfFew = 4, panelsOfOne = 8, panelsOfFar = 2;
+  static constexpr int fewRows = 6, panelsOfFew = 4, panelsOfOne = 8, panelsOfOneFar = 4, panelsOfFewFar = 2;
 
   static Vector load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }

@@ -13,7 +13,7 @@ struct Lanes {
   using Vector = float32x4_t;
   static constexpr int width = 4;
   static constexpr int tileRows = 6, panels = 1;
-  static constexpr int fewRows = 2, panelsOfFew = 2, panelsOfOne = 4, panelsOfFar = 4;
+  static constexpr int fewRows = 2, panelsOfFew = 2, panelsOfOne = 4, panelsOfOneFar = 4, panelsOfFewFar = 2;
 
   static Vector load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, Vector v) { vst1q_f32(p, v); }

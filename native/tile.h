@@ -36,19 +36,29 @@ using Tile = typename Lanes::Vector[rows][vectors];
 template <class Lanes, int rows, int vectors, class Right>
 WEIGHTROOM_INLINE void multiply(Tile<Lanes, rows, vectors>& tile, const float* left, Index piece, Index depth,
                                 Right right) {
+  const auto step = [&](Index k) __attribute__((always_inline)) {
+    typename Lanes::Vector b[vectors];
+    WEIGHTROOM_UNROLL
+    for (int v = 0; v < vectors; v++) b[v] = Lanes::load(right(k, v));
+    WEIGHTROOM_UNROLL
+    for (int r = 0; r < rows; r++) {
+      const auto a = Lanes::splat(left[r * kLeftRow]);
+      WEIGHTROOM_UNROLL
+      for (int v = 0; v < vectors; v++) tile[r][v] = Lanes::fma(a, b[v], tile[r][v]);
+    }
+    left++;
+  };
   for (Index k0 = 0; k0 < depth; k0 += kDepth, left += piece - kDepth) {
     const Index end = depth - k0 < kDepth ? depth : k0 + kDepth;
-    for (Index k = k0; k < end; k++, left++) {
-      typename Lanes::Vector b[vectors];
-      WEIGHTROOM_UNROLL
-      for (int v = 0; v < vectors; v++) b[v] = Lanes::load(right(k, v));
-      WEIGHTROOM_UNROLL
-      for (int r = 0; r < rows; r++) {
-        const auto a = Lanes::splat(left[r * kLeftRow]);
+    Index k = k0;
+    // One row does little at a step: four in a row read a twentieth more.
+    if constexpr (rows == 1) {
+      for (; k + 4 <= end; k += 4) {
         WEIGHTROOM_UNROLL
-        for (int v = 0; v < vectors; v++) tile[r][v] = Lanes::fma(a, b[v], tile[r][v]);
+        for (int s = 0; s < 4; s++) step(k + s);
       }
     }
+    for (; k < end; k++) step(k);
   }
 }
 
@@ -96,6 +106,9 @@ WEIGHTROOM_INLINE void runTile(Index height, Index width, const Call& call) {
     if (height != rows) return runTile<Lanes, Shape, Call, rows - 1>(height, width, call);
     if constexpr (widthFor<Lanes>(rows) > Lanes::panels) {
       if (width == widthFor<Lanes>(rows)) return Shape<Lanes, rows, widthFor<Lanes>(rows)>::run(call);
+    }
+    if constexpr (rows == 1 && Lanes::panelsOfOneFar < Lanes::panelsOfOne) {
+      if (width == Lanes::panelsOfOneFar) return Shape<Lanes, rows, Lanes::panelsOfOneFar>::run(call);
     }
     if constexpr (Lanes::panels > 1) {
       if (width == Lanes::panels) return Shape<Lanes, rows, Lanes::panels>::run(call);

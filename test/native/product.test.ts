@@ -115,7 +115,9 @@ describe.skipIf(nativeEngines().length === 0)('the native product (where it was 
       (k) => {
         for (const [m, n] of [
           [1, 70],
+          [1, 203],
           [4, 66],
+          [3, 203],
           [13, 50],
           [130, 17],
         ] as const) {
