@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { median, report } from './measure.js';
 import { startServer } from './server.js';
 
@@ -136,21 +137,14 @@ async function overload(client: Client, perSecond: number): Promise<{ due: numbe
 
 /** Asks /readyz until told to stop; the milliseconds that it took. */
 function probe({ url }: Server): { stop(): Promise<number[]> } {
-  let stopped = false;
-  const taken: number[] = [];
-  const running = (async () => {
-    while (!stopped) {
-      const start = performance.now();
-      await (await fetch(`${url}/readyz`)).text();
-      taken.push(performance.now() - start);
-      await delay(PROBE_INTERVAL_MS);
-    }
-  })();
+  const worker = new Worker(new URL('./peers/ready-probe.js', import.meta.url), {
+    workerData: { url, intervalMs: PROBE_INTERVAL_MS },
+  });
   return {
     async stop() {
-      stopped = true;
-      await running;
-      return taken;
+      const taken = once(worker, 'message');
+      worker.postMessage('stop');
+      return ((await taken) as [number[]])[0];
     },
   };
 }

@@ -14,12 +14,14 @@ import { Helper, Leader } from './crew.js';
 import { edit } from './edit.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
+import { beNice } from './niceness.js';
 import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './protocol.js';
 import type { Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
 import { readBody, writeText } from './text.js';
 
+beNice();
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
 const bell = new Bell(shared.bell);
 const stations = shared.stations.map(({ ring, board }) => ({
