@@ -239,7 +239,9 @@ export function plainForward(given: unknown): PlainForward | undefined {
   let inputs: unknown;
   let shape: number[] | undefined;
   let dtype: DType | undefined;
-  for (const [name, value] of Object.entries(given)) {
+  // JSON's objects have no fields but their own; a pair for each of them would be to be made.
+  for (const name in given) {
+    const value = (given as Readonly<Record<string, unknown>>)[name];
     if (name === 'type') type = value;
     else if (name === 'inputs') inputs = value;
     else if (name === 'id' && isId(value)) id = value;
