@@ -14,7 +14,9 @@ export function plainForward(body: unknown): PlainForward | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   let inputs: unknown;
   let module = '';
-  for (const [name, value] of Object.entries(body)) {
+  // JSON's objects have no fields but their own; a pair for each of them would be to be made.
+  for (const name in body) {
+    const value = (body as Readonly<Record<string, unknown>>)[name];
     if (name === 'inputs') inputs = value;
     else if (name === 'module' && typeof value === 'string') module = value;
     else if (name !== 'mode' || value !== 'eval') return undefined;

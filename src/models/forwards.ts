@@ -158,7 +158,8 @@ class Caller implements Member {
   }
 
   answer(outputs: TensorValue): void {
-    if (this.task.end('done')) this.resolve({ ...this.identity!, outputs });
+    const { name, epoch, revision } = this.identity!;
+    if (this.task.end('done')) this.resolve({ name, epoch, revision, outputs });
     else if (outputs instanceof HeldTensor) outputs.release();
   }
 

@@ -2,10 +2,13 @@
 // go on when the client has read; what is live may pile up to the hard limit, and a client that leaves it there is closed.
 // The invariant: unsent bytes stay below the hard limit and one message.
 
+import { FrameBatch } from './frame-batch.js';
+import { frameHead } from './stream-frames.js';
 import { CLOSE_CODES, type ServerMessage } from './stream-messages.js';
 
 /** What is needed of a WebSocket; `ws` has it. */
 export interface Socket {
+  readonly readyState: number;
   readonly bufferedAmount: number;
   send(data: string | Uint8Array, options: SendOptions, sent: () => void): void;
   close(code: number, reason: string): void;
@@ -21,10 +24,11 @@ export interface SendOptions {
 export interface Connection {
   cork(): void;
   uncork(): void;
+  write(bytes: Uint8Array, written: () => void): void;
 }
 
-/** A second frame costs more than to copy this much. */
-const COPIED_BYTES = 4096;
+/** Of a WebSocket: neither side has begun to close. */
+const OPEN = 1;
 
 const TEXT: SendOptions = { binary: false, fin: true };
 const BINARY: SendOptions = { binary: true, fin: true };
@@ -56,6 +60,7 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #waiting = new Set<() => void>();
   #grace: NodeJS.Timeout | undefined;
+  readonly #batch = new FrameBatch(() => this.#flush());
   #corked = false;
   #closed = false;
 
@@ -66,12 +71,12 @@ export class Outbox {
   }
 
   get reading(): boolean {
-    return this.#socket.bufferedAmount <= this.limits.highWaterBytes;
+    return this.#unsent <= this.limits.highWaterBytes;
   }
 
   /** The bytes that may be sent before nothing more is written. */
   get room(): number {
-    return this.limits.hardLimitBytes - this.#socket.bufferedAmount;
+    return this.limits.hardLimitBytes - this.#unsent;
   }
 
   send(message: ServerMessage): void {
@@ -80,19 +85,25 @@ export class Outbox {
 
   sendText(text: string): void {
     if (this.#closed) return;
+    this.#flush();
     this.#cork();
     this.#socket.send(text, TEXT, this.#sent);
   }
 
-  /** One message of two pieces, which are not copied where they are long; `sent` is called once they are not read any more. */
-  sendBytes(head: Uint8Array, data: Uint8Array, sent: () => void): void {
+  /** One of many short messages: goes out with the others at the end of the turn. */
+  addText(text: string): void {
+    if (this.#closed) return;
+    this.#cork();
+    if (!this.#batch.addText(text)) this.sendText(text);
+  }
+
+  /** A binary frame; its data, where they are many, are not copied: `sent` is called once they are not read any more. */
+  addFrame(header: string, data: Uint8Array, sent: () => void): void {
     if (this.#closed) return sent();
     this.#cork();
-    if (data.length <= COPIED_BYTES) {
-      this.#socket.send(Buffer.concat([head, data]), BINARY, this.#sent);
-      return sent();
-    }
-    this.#socket.send(head, BINARY_BEGINS, this.#sent);
+    if (this.#batch.addFrame(header, data)) return sent();
+    this.#flush();
+    this.#socket.send(frameHead(header), BINARY_BEGINS, this.#sent);
     this.#socket.send(data, BINARY, () => {
       sent();
       this.#sent();
@@ -108,7 +119,7 @@ export class Outbox {
 
   /** Whether a change that was just made may be written now; if not, `resume` is called once, or the socket is closed. */
   admitsLive(resume: () => void): boolean {
-    if (this.#closed || this.#socket.bufferedAmount <= this.limits.hardLimitBytes) return true;
+    if (this.#closed || this.#unsent <= this.limits.hardLimitBytes) return true;
     this.#waiting.add(resume);
     this.#grace ??= setTimeout(() => {
       if (!this.reading) this.#close(CLOSE_CODES.tooSlow, 'too slow');
@@ -137,13 +148,25 @@ export class Outbox {
     process.nextTick(this.#uncork);
   }
 
+  get #unsent(): number {
+    return this.#socket.bufferedAmount + this.#batch.bytes;
+  }
+
+  #flush(): void {
+    if (this.#batch.bytes === 0) return;
+    const bytes = this.#batch.take();
+    if (this.#socket.readyState === OPEN) this.#options.connection.write(bytes, this.#sent);
+  }
+
   readonly #uncork = (): void => {
+    this.#flush();
     this.#corked = false;
     this.#options.connection.uncork();
   };
 
   #close(code: number, reason: string, error?: unknown): void {
     if (this.#closed) return;
+    this.#flush();
     this.dispose();
     this.#socket.close(code, reason);
     this.#options.onClosed({ code, ...(error !== undefined && { error }) });

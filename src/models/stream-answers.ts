@@ -5,7 +5,7 @@ import { stringifyAnswer } from '../tensor/json.js';
 import { release } from './forward-answer.js';
 import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
-import { frameData, frameHead } from './stream-frames.js';
+import { frameData } from './stream-frames.js';
 import type { AskedForward } from './stream-forwards.js';
 
 /** Sends an answer and lets go of it; the bytes that it takes. */
@@ -16,19 +16,25 @@ export function sendOutputs(outbox: Outbox, asked: AskedForward, answer: Outputs
 function sendText(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
   const text = `${beginning(asked, answer)},"outputs":${stringifyAnswer(answer.outputs)}}`;
   release(answer);
-  outbox.sendText(text);
+  outbox.addText(text);
   return text.length;
 }
 
 function sendFrame(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
   const { shape, dtype } = answer.outputs;
-  const head = frameHead(`${beginning(asked, answer)},"shape":[${shape.join(',')}],"dtype":"${dtype}"}`);
+  const header = `${beginning(asked, answer)},"shape":[${shape.join(',')}],"dtype":"${dtype}"}`;
   const data = frameData(answer.outputs);
-  outbox.sendBytes(head, data, () => release(answer));
-  return head.length + data.length;
+  outbox.addFrame(header, data, () => release(answer));
+  return header.length + data.length;
 }
 
+/** Up to the tensor. Most answers are of the model and revision of the one before. */
 function beginning({ id }: AskedForward, { name, epoch, revision }: Outputs): string {
-  const idText = typeof id === 'number' ? id : JSON.stringify(id);
-  return `{"type":"outputs","id":${idText},"model":"${name}","epoch":"${epoch}","revision":${revision}`;
+  if (name !== last.name || epoch !== last.epoch || revision !== last.revision) {
+    const text = `,"model":"${name}","epoch":"${epoch}","revision":${revision}`;
+    last = { name, epoch, revision, text };
+  }
+  return `{"type":"outputs","id":${typeof id === 'number' ? id : JSON.stringify(id)}${last.text}`;
 }
+
+let last = { name: '', epoch: '', revision: 0, text: '' };

@@ -8,6 +8,9 @@ import { byteLength, listed, type Shape } from '../tensor/shape.js';
 import type { TensorData, TensorValue } from '../tensor/tensor-value.js';
 
 const LENGTH_BYTES = 4;
+/** Of a character, at most. */
+const UTF8_BYTES = 3;
+const NOTHING = new Uint8Array();
 /** Of the frame's beginning, wherever that stands in memory. */
 const ALIGNMENT = 8;
 
@@ -43,12 +46,27 @@ export function frameTensor(data: Uint8Array, { shape, dtype }: { shape: Shape; 
 
 /** The beginning of a frame, up to its data. */
 export function frameHead(header: string): Buffer {
-  const room = Buffer.allocUnsafe(aligned(LENGTH_BYTES + 3 * header.length));
-  const length = room.write(header, LENGTH_BYTES);
-  room.writeUInt32LE(length, 0);
-  const end = aligned(LENGTH_BYTES + length);
-  room.fill(0, LENGTH_BYTES + length, end);
-  return room.subarray(0, end);
+  const room = Buffer.allocUnsafe(frameBytes(header, NOTHING));
+  return room.subarray(0, writeFrame(room, 0, { header, data: NOTHING }));
+}
+
+/** The most bytes that a frame can have. */
+export function frameBytes(header: string, data: Uint8Array): number {
+  return aligned(LENGTH_BYTES + UTF8_BYTES * header.length) + data.length;
+}
+
+/** Writes a frame from `target[at]` on; answers its length. */
+export function writeFrame(
+  target: Buffer,
+  at: number,
+  { header, data }: { readonly header: string; readonly data: Uint8Array },
+): number {
+  const length = target.write(header, at + LENGTH_BYTES);
+  target.writeUInt32LE(length, at);
+  const begin = aligned(LENGTH_BYTES + length);
+  target.fill(0, at + LENGTH_BYTES + length, at + begin);
+  target.set(data, at + begin);
+  return begin + data.length;
 }
 
 /** A tensor's own memory. */

@@ -216,7 +216,6 @@ export type Detail = (typeof DETAILS)[number];
 export type SubscribeMessage = z.infer<typeof subscribeMessage>;
 export type ForwardMessage = z.infer<typeof forwardMessage>;
 export type ForwardHeader = z.infer<typeof forwardHeader>;
-export type OutputsHeader = z.infer<typeof outputsHeader>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type HelloMessage = z.infer<typeof helloMessage>;
 export type ChangeMessage = z.infer<typeof changeMessage>;
@@ -239,11 +238,13 @@ export function plainForward(given: unknown): PlainForward | undefined {
   let inputs: unknown;
   let shape: number[] | undefined;
   let dtype: DType | undefined;
-  for (const [name, value] of Object.entries(given)) {
+  // JSON's objects have no fields but their own; a pair for each of them would be to be made.
+  for (const name in given) {
+    const value = (given as Readonly<Record<string, unknown>>)[name];
     if (name === 'type') type = value;
     else if (name === 'inputs') inputs = value;
     else if (name === 'id' && isId(value)) id = value;
-    else if (name === 'model' && typeof value === 'string') model = value;
+    else if (name === 'model' && isName(value)) model = value;
     else if (name === 'module' && typeof value === 'string') module = value;
     else if (name === 'shape' && isShape(value)) shape = value;
     else if (name === 'dtype' && isDType(value)) dtype = value;
@@ -257,6 +258,10 @@ export function plainForward(given: unknown): PlainForward | undefined {
   return inputs === undefined
     ? { frame: true, type, id, model, module, shape, dtype: dtype ?? 'float32' }
     : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= 64;
 }
 
 function isShape(value: unknown): value is number[] {

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { subscribeMessage } from '#src/models/stream-messages.js';
+import { clientMessage, forwardHeader, plainForward, subscribeMessage } from '#src/models/stream-messages.js';
 
 describe('a subscription with a word that is none', () => {
   it.each([
@@ -10,5 +11,41 @@ describe('a subscription with a word that is none', () => {
     const { error } = subscribeMessage.safeParse({ type: 'subscribe', ...wrong });
     expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
     expect(error?.issues[0]?.message).toMatch(message);
+  });
+});
+
+describe('a forward that goes past the schemas', () => {
+  const sometimes = <T>(right: fc.Arbitrary<T>) => fc.oneof({ weight: 4, arbitrary: right }, fc.jsonValue());
+  const fields = {
+    type: sometimes(fc.constant('forward')),
+    id: sometimes(fc.oneof(fc.string({ maxLength: 130 }), fc.integer(), fc.double())),
+    model: sometimes(fc.string({ minLength: 0, maxLength: 66 })),
+    module: sometimes(fc.string()),
+    inputs: fc.jsonValue(),
+    shape: sometimes(fc.array(fc.oneof(fc.nat(), fc.integer(), fc.double()), { maxLength: 3 })),
+    dtype: sometimes(fc.constantFrom('float32', 'int64', 'bool', 'toString')),
+    other: fc.jsonValue(),
+  };
+  const given = fc.oneof(
+    fc.record(fields, { requiredKeys: [] }),
+    fc.record({ type: fields.type, id: fields.id, model: fields.model, inputs: fields.inputs }),
+    fc.record({ type: fields.type, id: fields.id, module: fields.module, shape: fields.shape }),
+    fc.jsonValue(),
+  );
+
+  it('is one that they would have read in the same way', () => {
+    let plain = 0;
+    fc.assert(
+      fc.property(given, (message) => {
+        const parsed: unknown = JSON.parse(JSON.stringify(message));
+        const forward = plainForward(parsed);
+        if (forward === undefined) return;
+        plain++;
+        const { frame, ...known } = forward;
+        expect((frame ? forwardHeader : clientMessage).parse(parsed)).toEqual(known);
+      }),
+      { numRuns: 5000 },
+    );
+    expect(plain).toBeGreaterThan(500);
   });
 });

@@ -16,6 +16,7 @@ const LIMITS = { highWaterBytes: 1000, hardLimitBytes: 4000, graceMs: 50 };
 
 /** A socket whose client reads all at once, or nothing until it is told to. */
 class StubSocket implements Socket {
+  readyState = 1;
   bufferedAmount = 0;
   reads = true;
   readonly received: ServerMessage[] = [];
@@ -63,7 +64,7 @@ function connect(
 ) {
   const socket = new StubSocket();
   const closings: { code: number; error?: unknown }[] = [];
-  const connection = { cork: () => undefined, uncork: () => undefined };
+  const connection = { cork: () => undefined, uncork: () => undefined, write: () => undefined };
   const onClosed = (reason: { code: number; error?: unknown }): void => {
     closings.push(reason);
     subscriber.close();

@@ -20,6 +20,7 @@ const hello: HelloMessage = {
 };
 
 class StubSocket implements SessionSocket {
+  readyState = 1;
   bufferedAmount = 0;
   paused = false;
   terminated = false;
@@ -77,7 +78,7 @@ function start(directory = new ModelDirectory()) {
     socket,
     session: new StreamSession({
       socket,
-      connection: { cork: () => undefined, uncork: () => undefined },
+      connection: { cork: () => undefined, uncork: () => undefined, write: () => undefined },
       directory,
       models: { find: () => undefined },
       texts: new ChangeTexts(1000),
