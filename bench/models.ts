@@ -1,5 +1,7 @@
 // What many models cost: memory for each beside the bytes of its parameters, and requests per second when they are
-// asked in turn beside one of them asked alone. 1,000 small ones (4-8-1), then 100 of a million parameters.
+// asked in turn beside one of them asked alone. 1,000 small ones (4-8-1), then 100 of a million parameters, by one row and
+// by batches of 16. Requests of one model that wait are not put together here, as those of many cannot be: what that
+// gains is bench/batching.
 
 import autocannon from 'autocannon';
 import { median, report } from './measure.js';
@@ -20,7 +22,16 @@ interface Fleet {
   readonly architecture: unknown;
   readonly features: number;
   readonly parameters: number;
+  /** Of each request. */
+  readonly rows: number;
 }
+
+const MILLION = {
+  count: 100,
+  architecture: { type: 'Sequential', children: [linear(64, 7500), { type: 'ReLU' }, linear(7500, 68)] },
+  features: 64,
+  parameters: 64 * 7500 + 7500 + 7500 * 68 + 68,
+};
 
 const FLEETS: Readonly<Record<string, Fleet>> = {
   '1,000 models 4-8-1': {
@@ -28,13 +39,10 @@ const FLEETS: Readonly<Record<string, Fleet>> = {
     architecture: { type: 'Sequential', children: [linear(4, 8), { type: 'ReLU' }, linear(8, 1)] },
     features: 4,
     parameters: 4 * 8 + 8 + 8 + 1,
+    rows: 2,
   },
-  '100 models of 1 M parameters': {
-    count: 100,
-    architecture: { type: 'Sequential', children: [linear(64, 7500), { type: 'ReLU' }, linear(7500, 68)] },
-    features: 64,
-    parameters: 64 * 7500 + 7500 + 7500 * 68 + 68,
-  },
+  '100 models of 1 M parameters, 1 row': { ...MILLION, rows: 1 },
+  '100 models of 1 M parameters, 16 rows': { ...MILLION, rows: 16 },
 };
 
 async function gauge(url: string, name: string): Promise<number> {
@@ -42,14 +50,15 @@ async function gauge(url: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)![1]);
 }
 
+const row = (features: number): number[] => Array.from({ length: features }, (_, i) => (i % 10) / 10);
 const path = (i: number): string => `/v1/models/m${i}/forward`;
 
 /** Requests per second to the first `models` models, each connection asking one after the other. */
-async function requestsPerSecond(url: string, { features }: Fleet, models: number): Promise<number> {
+async function requestsPerSecond(url: string, { features, rows }: Fleet, models: number): Promise<number> {
   const request = {
     method: 'POST' as const,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ inputs: [Array.from({ length: features }, (_, i) => (i % 10) / 10)] }),
+    body: JSON.stringify({ inputs: Array.from({ length: rows }, () => row(features)) }),
   };
   const requests = Array.from({ length: models }, (_, i) => ({ ...request, path: path(i) }));
   const result = await autocannon({ url, connections: CONNECTIONS, duration: SECONDS, requests });
@@ -60,7 +69,7 @@ async function requestsPerSecond(url: string, { features }: Fleet, models: numbe
 
 const results: Record<string, number> = {};
 for (const [name, fleet] of Object.entries(FLEETS)) {
-  const server = await startServer();
+  const server = await startServer({ env: { WEIGHTROOM_MAX_BATCH_ROWS: String(fleet.rows) } });
   const [bytesBefore, rssBefore] = [
     await gauge(server.url, 'weightroom_memory_bytes'),
     await gauge(server.url, 'process_resident_memory_bytes'),
