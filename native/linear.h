@@ -107,13 +107,14 @@ void linear(const LinearCall& call) {
   const Index most = m == 1 ? k : tiling.count() == 1 ? kBlockTiles * kDepth : kDepth;
   const Tiling blocks(tiling.count(), kBlockTiles);
   alignas(64) float left[Lanes::tileRows * kBlockTiles * kLeftRow];
-  Index k0 = 0;
-  do {
-    const Index depth = k - k0 < most ? k - k0 : most;
-    const bool last = k0 + depth == k;
-    for (Index block = 0; block < blocks.count(); block++) {
-      const Index t0 = blocks.begin(block), t1 = blocks.begin(block + 1);
-      const Index i0 = tiling.begin(t0);
+  for (Index block = 0; block < blocks.count(); block++) {
+    const Index t0 = blocks.begin(block), t1 = blocks.begin(block + 1);
+    const Index i0 = tiling.begin(t0);
+    // All of k for one block before the next: its sums are still near when they are read again.
+    Index k0 = 0;
+    do {
+      const Index depth = k - k0 < most ? k - k0 : most;
+      const bool last = k0 + depth == k;
       if (m > 1) gatherRows(x + i0 * k + k0, k, tiling.begin(t1) - i0, depth, Lanes::tileRows, left);
       for (Index j = 0, width; j < n; j += width * kPanel) {
         width = widthWithin<Lanes>(widest, (n - j + kPanel - 1) / kPanel);
@@ -136,9 +137,9 @@ void linear(const LinearCall& call) {
           runTile<Lanes, LinearTile>(tiling.rows(t), width, tile);
         }
       }
-    }
-    k0 += depth;
-  } while (k0 < k);
+      k0 += depth;
+    } while (k0 < k);
+  }
 }
 
 }  // namespace weightroom
