@@ -4,7 +4,8 @@
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import type { Kernels } from '../../src/graph/kernels.js';
 import { packedBytes } from '../../src/graph/panels.js';
-import { ranges } from '../../src/graph/parts.js';
+import { cutOf } from '../../src/graph/ops-linear.js';
+import { partsOf, ranges } from '../../src/graph/parts.js';
 import { bindKernels, chooseKernels, engineName, kernelModule } from '../../src/runtime/kernel-module.js';
 import type { KernelModule, NativeChoice } from '../../src/runtime/kernel-module.js';
 import type { Answer } from '../sides.js';
@@ -28,17 +29,15 @@ const ARGUMENTS = 9;
 const SPINS = 2_000_000;
 
 const MEMORY_PAGES = 4096;
-const [ROW_UNIT, COLUMN_UNIT] = [12, 32];
 
-function partsOf([x, panels, bias, y, m, ldy, n, k, relu]: Product): Product[] {
-  const parts = Math.min(MAX_PARTS, Math.floor((2 * m * n * k) / PART_COST));
-  return n >= m
-    ? ranges(n, parts, COLUMN_UNIT).map(({ from, count }) => {
-        return [x, panels + 4 * from * k, bias + 4 * from, y + 4 * from, m, ldy, count, k, relu];
-      })
-    : ranges(m, parts, ROW_UNIT).map(({ from, count }) => {
-        return [x + 4 * from * k, panels, bias, y + 4 * from * ldy, count, ldy, n, k, relu];
-      });
+function split([x, panels, bias, y, m, ldy, n, k, relu]: Product): Product[] {
+  const { byColumns, length, unit } = cutOf(m, n);
+  const wanted = Math.max(1, Math.min(MAX_PARTS, Math.floor((2 * m * n * k) / PART_COST)));
+  return ranges(length, partsOf(length, wanted, unit), unit).map(({ from, count }) =>
+    byColumns
+      ? [x, panels + 4 * from * k, bias + 4 * from, y + 4 * from, m, ldy, count, k, relu]
+      : [x + 4 * from * k, panels, bias, y + 4 * from * ldy, count, ldy, n, k, relu],
+  );
 }
 
 function takeParts(kernels: Kernels, { state, parts: p }: Shared): void {
@@ -97,7 +96,7 @@ async function serve(choice: NativeChoice): Promise<void> {
       const [x, bias] = [place(noise(m * k, SEEDS.x)), place(noise(n, SEEDS.bias))];
       call = [x, panels, bias, take(4 * m * n), m, n, n, k, 0];
     }
-    const cut = partsOf(call);
+    const cut = split(call);
     parts.set(cut.flat());
     Atomics.store(state, PARTS, cut.length);
     const one = (): void => kernels.linear(...call);

@@ -7,8 +7,10 @@ import { DTypeError, ShapeError, ValueError, type Op, type Operand, type Step } 
 import { SCALAR_TYPES } from './requirements.js';
 
 const BYTES = 4;
-/** Two panels side by side: the widest tile. */
+/** Two panels side by side: the widest tile of one row. */
 const COLUMN_UNIT = 2 * PANEL_COLUMNS;
+/** Several rows are copied into place once for each part, which takes an eighth of 32 columns' time. */
+const WIDE_COLUMN_UNIT = 4 * PANEL_COLUMNS;
 /** The rows of the highest tile. */
 const ROW_UNIT = 12;
 /** What is packed at a time where the panels of a weight are not kept. */
@@ -18,6 +20,15 @@ const BLOCK_BYTES = 65_536;
 function extents({ inputs: [, weight], output }: Step<'linear'>): { m: number; n: number; k: number } {
   const [n, k] = weight!.shape as [number, number];
   return { m: numel(output.shape.slice(0, -1)), n, k };
+}
+
+/** What a product of so many rows and columns is cut along: whichever is more, in pieces that tiles fill. */
+export function cutOf(
+  m: number,
+  n: number,
+): { readonly byColumns: boolean; readonly length: number; readonly unit: number } {
+  if (n < m) return { byColumns: false, length: m, unit: ROW_UNIT };
+  return { byColumns: true, length: n, unit: m === 1 ? COLUMN_UNIT : WIDE_COLUMN_UNIT };
 }
 
 function blockColumns(weight: Operand): number {
@@ -51,12 +62,13 @@ export const linear: Op<'linear'> = {
   scratch: ({ inputs: [, weight] }) => packedBytes(blockColumns(weight!), weight!.shape[1]!),
   parts(step, wanted) {
     const { m, n } = extents(step);
-    return n >= m ? partsOf(n, wanted, COLUMN_UNIT) : partsOf(m, wanted, ROW_UNIT);
+    const { length, unit } = cutOf(m, n);
+    return partsOf(length, wanted, unit);
   },
   bind(step, parts, activation) {
     const { m, n, k } = extents(step);
-    const byColumns = n >= m;
-    const slices = byColumns ? ranges(n, parts, COLUMN_UNIT) : ranges(m, parts, ROW_UNIT);
+    const { byColumns, length, unit } = cutOf(m, n);
+    const slices = ranges(length, parts, unit);
     const block = blockColumns(step.inputs[1]!);
     const relu = activation?.name === 'relu' ? 1 : 0;
     const after = relu ? null : activation;
