@@ -3,8 +3,8 @@
 
 import { Patience } from './patience.js';
 
-/** As much of the event loop's time as being woken takes: looking then never costs more than twice the better (bench/dispatch). */
-const LONGEST_LOOK_MS = 0.01;
+/** A few times what being woken takes: on an idle machine a sleeping core is slow to wake (13 µs there and back so, 35 with 10 µs). */
+const LONGEST_LOOK_MS = 0.05;
 
 export class Bell {
   readonly buffer: SharedArrayBuffer;

@@ -10,6 +10,8 @@ import { Trust } from './trust.js';
 
 /** Work that is left for less than this is done sooner than a worker that sleeps has begun (bench/dispatch). */
 const WAKE_MS = 0.03;
+/** So many parts are more work than that, whatever they are: each is some 10 µs at least (graph/plan.ts). */
+const WAKE_PARTS = 8;
 /** Looks at the board before the leader sleeps: some 20 µs, as long as most parts take. */
 const LOOKS = 8192;
 
@@ -42,6 +44,7 @@ export class Leader implements Crew {
     board.open(entry, step, parts);
     const start = performance.now();
     this.call('spinning', parts - 1);
+    if (parts >= WAKE_PARTS) this.call('asleep', parts - 1);
     let here = 0;
     let ended = start;
     try {

@@ -3,7 +3,7 @@
 // the core on which the awaited thread would run.
 
 /** A shorter look ends before anything comes. */
-const SHORTEST_MS = 0.005;
+const SHORTEST_MS = 0.025;
 /** Waits without a look, once looks were in vain; then one to see whether times have changed. */
 const RETRY = 64;
 
