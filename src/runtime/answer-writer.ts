@@ -176,11 +176,14 @@ export class AnswerWriter {
         free();
       }
     };
+    const body = Readable.from(run(), { objectMode: false });
     const release = (): void => {
       letGo();
+      // An answer that waited behind another one is not ended by its connection: nobody reads on, and nobody says so.
+      body.destroy();
       if (!begun) free();
     };
-    return { body: Readable.from(run(), { objectMode: false }), release };
+    return { body, release };
   }
 
   /** Each part's text, copied out of its room: the room is the next part's when a slow reader still has the text. */

@@ -254,6 +254,28 @@ describe('raw parameters', () => {
   });
 });
 
+describe('answers of text made part by part', () => {
+  it('are let go when their client hangs up, also those that wait their turn', async () => {
+    const own = await startServer({ limits: { logBytes: 0 } });
+    try {
+      const { memory } = own.engine;
+      await own.request('POST', '/v1/models', { name: 'net', architecture: 'nn.Linear(1024, 1024)' });
+      const before = memory.bytesInUse;
+      const socket = connect(Number(new URL(own.url).port), '127.0.0.1');
+      const gzipped = 'GET /v1/models/net/state_dict HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n';
+      const plain = 'GET /v1/models/net/state_dict HTTP/1.1\r\nHost: x\r\n\r\n';
+      socket.write(plain + plain + gzipped);
+      await once(socket, 'readable');
+      // Two rooms for each.
+      await vi.waitFor(() => expect(memory.bytesInUse).toBeGreaterThan(before + 6 * 65_536 * 24));
+      socket.destroy();
+      await vi.waitFor(() => expect(memory.bytesInUse).toBe(before));
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
 describe('answers beyond the memory that they may hold', () => {
   it('are copied: they hold nothing while nobody reads them, and are the same', async () => {
     const own = await startServer({
