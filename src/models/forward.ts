@@ -153,10 +153,11 @@ function scatter(
 /** Runs a plan whose input stands at the beginning of `room`; the address of its output. */
 async function run(
   { tensors }: ModelState,
-  { id, plan, stored, packed }: KnownPlan,
+  known: KnownPlan,
   { room, arena }: { room: Region; arena: number },
-  { panels, workplace: { memory, dispatcher } }: Pick<Means, 'panels' | 'workplace'>,
+  { plans, panels, workplace: { memory, dispatcher } }: Means,
 ): Promise<number> {
+  const { id, plan, stored, packed } = known;
   const held = panels.hold(packed);
   try {
     const bindings = [
@@ -168,5 +169,6 @@ async function run(
     return address(plan.result, { arena, bindings });
   } finally {
     for (const region of held) if (region) memory.release(region);
+    plans.done(known);
   }
 }

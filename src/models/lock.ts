@@ -10,6 +10,7 @@ export class ReadWriteLock {
   private readonly waiting: Waiter[] = [];
   private readers = 0;
   private writing = false;
+  private letting = false;
 
   /**
    * Calls `go` once it is among the shared holders: at once, where nobody is in the way. `unshare` ends what began there.
@@ -44,17 +45,26 @@ export class ReadWriteLock {
     }
   }
 
-  /** Lets in whoever may go; a place is taken here, before the waiter's own code runs. */
+  /**
+   * Lets in whoever may go; a place is taken here, before the waiter's own code runs. A waiter that leaves in that code
+   * comes back here: the loop below goes on for it, as thousands that are refused one after another would fill the stack.
+   */
   private next(): void {
-    for (let first = this.waiting[0]; first && !this.writing; first = this.waiting[0]) {
-      if (first.exclusive) {
-        if (this.readers > 0) return;
-        this.writing = true;
-      } else {
-        this.readers++;
+    if (this.letting) return;
+    this.letting = true;
+    try {
+      for (let first = this.waiting[0]; first && !this.writing; first = this.waiting[0]) {
+        if (first.exclusive) {
+          if (this.readers > 0) return;
+          this.writing = true;
+        } else {
+          this.readers++;
+        }
+        this.waiting.shift();
+        first.go();
       }
-      this.waiting.shift();
-      first.go();
+    } finally {
+      this.letting = false;
     }
   }
 }

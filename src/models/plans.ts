@@ -50,6 +50,8 @@ export interface Recipe {
   readonly plans: Map<number, KnownPlan>;
 }
 
+/** Ids are words of a ring's entry: they wrap long after a plan of the same number was dropped. 0 is nobody's. */
+const IDS = 2 ** 32;
 let lastId = 0;
 
 export class Plans {
@@ -107,6 +109,11 @@ export class Plans {
     return known;
   }
 
+  /** After a run: workers may have learnt the plan for it after it had been dropped. */
+  done(known: KnownPlan): void {
+    if (!this.used.has(known)) this.pool.forget(known.id);
+  }
+
   clear(): void {
     for (const known of this.used) this.drop(known);
     this.latest = undefined;
@@ -115,7 +122,8 @@ export class Plans {
   private keep(recipe: Recipe, rows: number, plan: Plan): KnownPlan {
     const { stored } = recipe.graph;
     const packed = plan.packed.map((index) => stored[index] as Parameter);
-    const known = { id: ++lastId, plan, stored, packed, recipe, rows };
+    lastId = (lastId + 1) % IDS || 1;
+    const known = { id: lastId, plan, stored, packed, recipe, rows };
     if (this.used.size >= MAX_PLANS) this.drop(this.used.values().next().value!);
     this.recipes.set(recipe.key, recipe);
     recipe.plans.set(rows, known);

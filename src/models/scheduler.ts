@@ -68,16 +68,18 @@ export class Scheduler {
     this.fill();
   }
 
-  /** Sends batches to workers while there is room. */
+  /** Sends batches to workers while there is room; and none while one lacks memory, which new ones would go on taking. */
   private fill(): void {
-    while (this.running < this.options.room) {
+    while (this.lacking.length === 0 && this.running < this.options.room) {
       const next = this.next();
       if (!next) return;
       this.running++;
       void Promise.resolve(this.run(next, this.options.room - this.running + 1)).then(() => {
         this.running--;
+        if (this.lacking.length === 0) return this.fill();
+        // Those who lack memory try before others begin.
         for (const resolve of this.lacking.splice(0)) resolve(true);
-        this.fill();
+        this.atEndOfTurn();
       });
     }
   }

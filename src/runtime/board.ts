@@ -8,10 +8,14 @@ const APART = 32;
 const REMAINING = 0;
 /** Parts that others have done. */
 const DONE = APART;
+/** A bit for each part that could not be done. */
 const FAILED = APART + 1;
 const ENTRY = 2 * APART;
 const STEP = 2 * APART + 1;
 const WORDS = 3 * APART;
+
+/** The most parts of one step: a word has so many bits. */
+export const MAX_PARTS = 32;
 
 export class Board {
   readonly buffer: SharedArrayBuffer;
@@ -60,8 +64,8 @@ export class Board {
   }
 
   /** A part that somebody else than the leader claimed is done, or could not be. */
-  finish(failed: boolean): void {
-    if (failed) Atomics.store(this.words, FAILED, 1);
+  finish(part: number, failed: boolean): void {
+    if (failed) Atomics.or(this.words, FAILED, 1 << part);
     Atomics.add(this.words, DONE, 1);
     Atomics.notify(this.words, DONE);
   }
@@ -70,8 +74,13 @@ export class Board {
     return Atomics.load(this.words, DONE);
   }
 
-  get failed(): boolean {
-    return Atomics.load(this.words, FAILED) === 1;
+  /** Of a step whose parts are done as far as they could be. */
+  get anyFailed(): boolean {
+    return Atomics.load(this.words, FAILED) !== 0;
+  }
+
+  failed(part: number): boolean {
+    return (Atomics.load(this.words, FAILED) & (1 << part)) !== 0;
   }
 
   /** Sleeps unless more than `done` parts are done. */

@@ -4,7 +4,7 @@
 
 import type { Crew } from '../graph/run.js';
 import type { PlanId } from './protocol.js';
-import type { Board } from './board.js';
+import { MAX_PARTS, type Board } from './board.js';
 import type { Ring, RingForward, State } from './ring.js';
 import { Trust } from './trust.js';
 
@@ -36,7 +36,8 @@ export class Leader implements Crew {
   /** Has every part run once, here or elsewhere; throws what a part throws. The parts may not depend on each other. */
   share(step: number, parts: number, run: (part: number) => void): void {
     const { board, entry, trust } = this;
-    if (entry === undefined || parts === 1 || this.others.length === 0 || !trust.ask()) {
+    const alone = entry === undefined || parts === 1 || parts > MAX_PARTS || this.others.length === 0;
+    if (alone || !trust.ask()) {
       for (let part = 0; part < parts; part++) run(part);
       return;
     }
@@ -60,8 +61,10 @@ export class Leader implements Crew {
       this.waitFor(parts - board.shut() - here);
     }
     if (here > 0 && here < parts) trust.learn(performance.now() - start, ((ended - start) / here) * parts);
-    // Run again here: an error is then thrown with its kind and text, and what was not the plan's fault does no harm.
-    if (board.failed) for (let part = 0; part < parts; part++) run(part);
+    if (!board.anyFailed) return;
+    // Those parts alone, as a step in place may be done once: an error is then thrown with its kind and text, and what
+    // was not the plan's fault (a helper had not heard of the plan) does no harm.
+    for (let part = 0; part < parts; part++) if (board.failed(part)) run(part);
   }
 
   private call(state: State, wanted: number): void {
@@ -128,10 +131,10 @@ export class Helper {
         }
         run(board.step, part);
       } catch {
-        // The leader runs the step again and meets the same error.
+        // The leader runs the part again and meets the same error.
         failed = true;
       }
-      board.finish(failed);
+      board.finish(part, failed);
       if (own.submittedAny) break;
     }
     own.count('parts', taken);

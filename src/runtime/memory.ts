@@ -72,7 +72,9 @@ export class SharedMemory {
    * that one kernel touches stands in one segment. Throws QuotaError.
    */
   allocate(bytes: number, segment?: number): Region {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new QuotaError(bytes, this.limitBytes);
+    // What never fits is refused before anything is given up for it.
+    const fits = bytes >= 0 && Allocator.size(bytes) <= Math.min(this.limitBytes, END - FIRST);
+    if (!Number.isSafeInteger(bytes) || !fits) throw new QuotaError(bytes, this.limitBytes);
     do {
       const region = this.attempt(bytes, segment);
       if (region) return region;

@@ -13,7 +13,7 @@ import type { CallName, Calls, Notice, PlanId, Request } from './protocol.js';
 import { Ring, SLOTS, type Figure } from './ring.js';
 
 const WATCH_INTERVAL_MS = 250;
-/** Workers that die before they are ready this often in a row mean a defect, not an accident. */
+/** Workers that die before they are ready this often in a row are not started again at once: calls fail meanwhile. */
 const MAX_FAILED_STARTS = 5;
 
 /** The worker that ran the call died or hung; nothing that the call wrote is used. */
@@ -37,6 +37,8 @@ export class Pool {
   private readonly waiting: Job[] = [];
   private readonly watch: NodeJS.Timeout;
   private readonly readyListeners: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Workers that could not be started, to be tried again. */
+  private readonly absent = new Set<number>();
   private failedStarts = 0;
   private closed = false;
   private onIdle: (() => void) | undefined;
@@ -47,7 +49,7 @@ export class Pool {
     this.stations = Array.from({ length: this.size }, () => ({ ring: new Ring(), board: new Board() }));
     options.memory.onSegment((memory) => this.tell({ notice: 'segment', memory }));
     for (const index of this.stations.keys()) this.start(index);
-    this.watch = setInterval(() => this.endHung(), Math.min(WATCH_INTERVAL_MS, options.timeoutMs));
+    this.watch = setInterval(() => this.tend(), Math.min(WATCH_INTERVAL_MS, options.timeoutMs));
     this.watch.unref();
   }
 
@@ -171,20 +173,38 @@ export class Pool {
     );
     if (this.closed) {
       for (const job of behind) job.reject(new PoolClosedError('the pool is closed'));
+      if (this.load.running === 0) this.onIdle?.();
       return;
     }
     this.options.onLost?.(reason);
     this.waiting.unshift(...behind);
-    if (!member.ready && ++this.failedStarts >= MAX_FAILED_STARTS) {
-      for (const { reject } of this.readyListeners.splice(0)) reject(reason);
-      for (const job of this.waiting.splice(0)) job.reject(new WorkerLostError(reason.message));
-      return;
-    }
-    this.start(member.index);
+    if (member.ready || ++this.failedStarts < MAX_FAILED_STARTS) this.restart(member.index);
+    else this.miss(member.index, reason);
     this.progress();
   }
 
-  private endHung(): void {
+  private restart(index: number): void {
+    try {
+      this.start(index);
+    } catch (error) {
+      this.miss(index, error as Error);
+    }
+  }
+
+  /** Goes on without a worker for now; where there is no other, nobody waits for it. */
+  private miss(index: number, reason: Error): void {
+    this.absent.add(index);
+    for (const { reject } of this.readyListeners.splice(0)) reject(reason);
+    if (this.members.size > 0) return;
+    for (const job of this.waiting.splice(0)) job.reject(new WorkerLostError(reason.message));
+  }
+
+  /** Ends those that hang, and tries again to start those that are missing. */
+  private tend(): void {
+    for (const index of [...this.absent]) {
+      this.absent.delete(index);
+      this.restart(index);
+    }
     // What was answered while this thread was busy does not count as hung.
     this.progress();
     const now = performance.now();

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '#src/models/model.js';
 import type { ForwardRequest } from '#src/models/forward.js';
@@ -193,6 +194,33 @@ describe('many forwards', () => {
     expect(others[1]).toEqual(bytes(await forward(3)));
     await engine.stop();
   });
+});
+
+it('leave no plan with the workers that was dropped while their panels were made', async () => {
+  const MAX_PLANS = 64;
+  const some = await startEngine({ workers: 1, inlineFlops: 0 });
+  const linears = Array.from({ length: MAX_PLANS + 6 }, () => 'nn.Linear(64, 64)').join(', ');
+  const model = await build(`nn.Sequential(${linears})`, some);
+  const { pool } = some;
+  const [call, forget] = [pool.call.bind(pool), pool.forget.bind(pool)];
+  const learnt = new Set<number>();
+  pool.call = (name, args, definition) => {
+    if (definition) learnt.add((args as { plan: number }).plan);
+    return call(name, args, definition);
+  };
+  pool.forget = (plan) => {
+    learnt.delete(plan);
+    forget(plan);
+  };
+  const inputs = [Array<number>(64).fill(1)];
+  const all = Array.from({ length: MAX_PLANS + 6 }, (_, i) => String(i));
+  const first = model.forward({ inputs, module: '0' });
+  await turn();
+  // Its panels are being made: the others drop its plan.
+  await Promise.all([first, ...all.slice(1).map((module) => model.forward({ inputs, module }))]);
+  expect(learnt.size).toBeGreaterThan(0);
+  expect(learnt.size).toBeLessThanOrEqual(MAX_PLANS);
+  await some.stop();
 });
 
 describe('who waits behind a change', () => {

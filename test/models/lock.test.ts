@@ -61,4 +61,20 @@ describe('the read-write lock', () => {
     await expect(lock.exclusive(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await shared(lock, () => Promise.resolve(7))).toBe(7);
   });
+
+  it('lets in any number of waiters that leave at once', async () => {
+    const lock = new ReadWriteLock();
+    const many = 100_000;
+    let entered = 0;
+    await lock.exclusive(() => {
+      for (let i = 0; i < many; i++) {
+        lock.share(() => {
+          entered++;
+          lock.unshare();
+        });
+      }
+    });
+    expect(entered).toBe(many);
+    expect(await lock.exclusive(() => 'alone')).toBe('alone');
+  });
 });

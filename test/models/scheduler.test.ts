@@ -277,4 +277,30 @@ describe('the scheduler', () => {
       { numRuns: 200 },
     );
   });
+
+  it('begins no batch while one lacks memory, so that those that have some come to their end', async () => {
+    const { scheduler, group, add, batches, running, ran } = stage({ room: 3 });
+    const nets = Array.from({ length: 6 }, () => group());
+    for (const net of nets) add(net);
+    await turn();
+    expect(ran()).toEqual([[0], [1], [2]]);
+    const again: boolean[] = [];
+    const lacks = async (): Promise<void> => void again.push(await scheduler.anotherDone());
+    void lacks();
+    batches[1]!.done();
+    // It has its try before the room is given to another, and finds too little still.
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    expect(again).toEqual([true]);
+    expect(ran()).toHaveLength(3);
+    void lacks();
+    await turn();
+    expect(ran()).toHaveLength(3);
+    batches[2]!.done();
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    expect(again).toEqual([true, true]);
+    await turn();
+    // It found enough: the others go on.
+    expect(running.size).toBe(3);
+    expect(ran()).toEqual([[0], [1], [2], [3], [4]]);
+  });
 });

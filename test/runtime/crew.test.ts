@@ -87,6 +87,31 @@ it('takes nothing of a plan that it does not know', () => {
   expect(ran.sort()).toEqual([0, 1, 2, 3]);
 });
 
+it('does again what a helper could not do, and nothing else: parts may stand where their input stood', () => {
+  const stations = [station(), station()];
+  stations[0]!.ring.submit({ plan: 3, segment: 0, arena: 0, bindings: [] });
+  const ran: number[] = [];
+  let prepared = 0;
+  const helper = new Helper({
+    stations,
+    index: 1,
+    knows: () => true,
+    prepare: () => {
+      // As where the plan it had looked for was another by the time that it had a part.
+      if (prepared++ === 0) throw new Error('not known here');
+      return (_step, part) => ran.push(part);
+    },
+  });
+  const leader = new Leader(stations, 0);
+  leader.entry = 0;
+  leader.share(0, 5, (part) => {
+    ran.push(part);
+    if (ran.length === 1) helper.help();
+  });
+  expect(ran.sort()).toEqual([0, 1, 2, 3, 4]);
+  expect(stations[1]!.ring.figure('parts')).toBe(4);
+});
+
 it('takes one part more at most when there is an entry of its own', () => {
   const stations = [station(), station()];
   const entry = { plan: 3, segment: 0, arena: 0, bindings: [] };

@@ -36,6 +36,20 @@ describe('shared memory', () => {
     memory.reclaim = () => false;
   });
 
+  it('asks for nothing to be given up for what never fits', () => {
+    const memory = new SharedMemory({ limitBytes: 16 * 2 ** 30 });
+    let asked = 0;
+    memory.reclaim = () => {
+      asked++;
+      return false;
+    };
+    expect(() => memory.allocate(16 * 2 ** 30 + 1)).toThrow(QuotaError);
+    // All of a region stands in one segment, which ends where 32 bits do.
+    expect(() => memory.allocate(4 * 2 ** 30)).toThrow(QuotaError);
+    expect(asked).toBe(0);
+    expect(memory.memories).toHaveLength(0);
+  });
+
   it('grows under views that are in use: they keep showing the same bytes', () => {
     const memory = new SharedMemory({ limitBytes: 256 * MIB });
     const first = memory.allocate(16);

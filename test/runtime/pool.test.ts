@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Member } from '#src/runtime/member.js';
 import { SharedMemory } from '#src/runtime/memory.js';
 import { Pool, PoolClosedError, WorkerLostError, type PoolOptions } from '#src/runtime/pool.js';
 import type { EditStep } from '#src/runtime/protocol.js';
@@ -94,5 +95,34 @@ describe('the worker pool', () => {
     const settled = await Promise.allSettled(calls);
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(pool.load).toEqual({ queued: 0, running: 0 });
+  });
+
+  it.each([
+    ['end before they are ready', {}],
+    ['cannot be started', () => undefined],
+  ])('fails calls while its workers %s, and goes on once they can be', async (_how, broken) => {
+    const { memory } = await start({ timeoutMs: 100 });
+    const { call, bytes } = quick(memory);
+    const { memories } = memory;
+    let breaks = true;
+    Object.defineProperty(memory, 'memories', { get: () => (breaks ? [broken] : memories) });
+    const [member] = (pool as unknown as { readonly members: ReadonlySet<Member> }).members;
+    await member!.terminate();
+    for (let i = 0; i < 2; i++)
+      await expect(pool.call('edit', call)).rejects.toThrow(WorkerLostError);
+    breaks = false;
+    await pool.ready();
+    expect(await pool.call('edit', call)).toBeNull();
+    expect(bytes()).toEqual(Array(64).fill(0));
+  });
+
+  it('waits for nobody when the last that runs dies while it is closed with grace', async () => {
+    const { memory } = await start();
+    const refused = expect(pool.call('edit', slow(memory))).rejects.toThrow(PoolClosedError);
+    const closing = pool.close(2 ** 30);
+    const [member] = (pool as unknown as { readonly members: ReadonlySet<Member> }).members;
+    await member!.terminate();
+    await refused;
+    await closing;
   });
 });
