@@ -5,6 +5,7 @@
 #include "field.h"
 
 namespace weightroom {
+namespace {
 
 /** One tile: rows are output channels, columns are positions. */
 struct ConvTileCall {
@@ -113,4 +114,5 @@ void conv(const ConvCall& call) {
   }
 }
 
+}  // namespace
 }  // namespace weightroom

@@ -9,6 +9,7 @@
 #include "tile.h"
 
 namespace weightroom {
+namespace {
 
 /** Where the lanes of a vector of outputs belong: those of `mask`, in order, from element `at` on. */
 struct Landing {
@@ -175,4 +176,5 @@ class Field {
   std::size_t left_, landings_, field_;
 };
 
+}  // namespace
 }  // namespace weightroom

@@ -6,6 +6,7 @@
 #include "tile.h"
 
 namespace weightroom {
+namespace {
 
 /** One tile: `panels` and `y` are those of its first column, `from` too, where its chains start: bias or y. */
 struct LinearTileCall {
@@ -142,4 +143,5 @@ void linear(const LinearCall& call) {
   }
 }
 
+}  // namespace
 }  // namespace weightroom

@@ -5,6 +5,7 @@
 #include "tile.h"
 
 namespace weightroom {
+namespace {
 
 using Four = float __attribute__((vector_size(16)));
 
@@ -56,4 +57,5 @@ void pack(const float* w, float* panels, Index n, Index k) {
   }
 }
 
+}  // namespace
 }  // namespace weightroom

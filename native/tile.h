@@ -1,5 +1,7 @@
 // The tile: rows of the left operand times vectors of columns of the right one, held in registers.
 // `Lanes` is an instruction set's vector. Everything is inlined into a loop of its own for each height and width.
+// What engines include stands in unnamed namespaces: the linker keeps one of several copies of an inline function, and
+// one compiled for AVX-512 would end the process where there is none.
 
 #pragma once
 
@@ -9,6 +11,7 @@
 #define WEIGHTROOM_UNROLL _Pragma("GCC unroll 16")
 
 namespace weightroom {
+namespace {
 
 /**
  * Rows of the left operand are copied side by side, in pieces of kDepth columns, at a fixed distance: a tile then needs
@@ -117,4 +120,5 @@ WEIGHTROOM_INLINE void runTile(Index height, Index width, const Call& call) {
   }
 }
 
+}  // namespace
 }  // namespace weightroom

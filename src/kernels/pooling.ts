@@ -28,7 +28,7 @@ export function max_pool(
   for (; planes; planes--) {
     for (let i: i32 = 0; i < oh; i++) {
       const top = inside(i * sh - ph, dh);
-      const bottom = min(i * sh - ph + (kh - 1) * dh + 1, h);
+      const bottom = endOf(i * sh - ph, kh, dh, h);
       for (let j: i32 = 0; j < ow; j++) {
         const first = fourFrom(j, ow, sw, pw, (kw - 1) * dw, w);
         if (first >= 0) {
@@ -49,7 +49,7 @@ export function max_pool(
           continue;
         }
         const left = inside(j * sw - pw, dw);
-        const right = min(j * sw - pw + (kw - 1) * dw + 1, w);
+        const right = endOf(j * sw - pw, kw, dw, w);
         let largest: f32 = -Infinity;
         for (let row = top; row < bottom; row += dh) {
           const from = x + <usize>row * w * BYTES;
@@ -73,6 +73,13 @@ function inside(start: i32, step: i32): i32 {
   return start < 0 ? start + ((step - 1 - start) / step) * step : start;
 }
 
+/** Past the last element of a window, at most `bound`; what it would reach may be more than 32 bits hold. */
+// @ts-ignore: decorator
+@inline
+function endOf(start: i32, kernel: i32, dilation: i32, bound: i32): i32 {
+  return <i32>min<i64>(<i64>start + <i64>(kernel - 1) * dilation + 1, bound);
+}
+
 /**
  * include: 1 = padding counts in the window's size (as far as h + ph, w + pw: a window of ceil_mode that hangs over
  * them is smaller); divisor: 0 = the window's own size.
@@ -84,13 +91,13 @@ export function avg_pool(
   for (; planes; planes--) {
     for (let i: i32 = 0; i < oh; i++) {
       const top = i * sh - ph;
-      const bottom = min(top + kh, h + ph);
+      const bottom = endOf(top, kh, 1, h + ph);
       const top0 = max(top, 0);
       const bottom0 = min(bottom, h);
       for (let j: i32 = 0; j < ow; j++) {
         const first = fourFrom(j, ow, sw, pw, kw - 1, w);
         if (first >= 0 && top0 < bottom0) {
-          const size = divisor ? divisor : (include ? bottom - top : bottom0 - top0) * kw;
+          const size = divisor ? <f64>divisor : <f64>(include ? bottom - top : bottom0 - top0) * <f64>kw;
           const from = x + <usize>(first * sw - pw) * BYTES;
           storeMeans(from, w, top0, bottom0, kw, sw, size, y - <usize>(j - first) * BYTES);
           y += <usize>(first + 4 - j) * BYTES;
@@ -98,7 +105,7 @@ export function avg_pool(
           continue;
         }
         const left = j * sw - pw;
-        const right = min(left + kw, w + pw);
+        const right = endOf(left, kw, 1, w + pw);
         const left0 = max(left, 0);
         const right0 = min(right, w);
         const rows = include ? bottom - top : bottom0 - top0;
@@ -115,7 +122,7 @@ export function avg_pool(
 
 /** y[4] = the sums over rows top ... bottom - 1 of four windows `step` columns apart, by `size`. */
 function storeMeans(
-  x: usize, w: i32, top: i32, bottom: i32, kw: i32, step: i32, size: i32, y: usize,
+  x: usize, w: i32, top: i32, bottom: i32, kw: i32, step: i32, size: f64, y: usize,
 ): void {
   let first = f64x2.splat(0), second = first;
   for (let row = top; row < bottom; row++) {
@@ -127,7 +134,7 @@ function storeMeans(
       from += BYTES;
     }
   }
-  const by = f64x2.splat(<f64>size);
+  const by = f64x2.splat(size);
   v128.store(y, narrow(f64x2.div(first, by), f64x2.div(second, by)));
 }
 

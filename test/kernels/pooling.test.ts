@@ -93,6 +93,15 @@ describe('max_pool', () => {
     }
   });
 
+  it('finds what a dilation near the largest integer leaves in the window', () => {
+    // torch.nn.MaxPool2d((1, 2), stride=M, dilation=M, ceil_mode=True), M = 2**31 - 1: the other element is far outside.
+    const far = 2 ** 31 - 1;
+    const sizes: PoolSizes = {
+      input: [1, 3], output: [1, 1], kernel: [2, 2], stride: [far, far], padding: [0, 0], dilation: [far, far],
+    }; // prettier-ignore
+    expect([...pool([Float32Array.of(5, 6, 7)], sizes)]).toEqual([5]);
+  });
+
   it('answers nothing for no planes', () => {
     const sizes: PoolSizes = {
       input: [4, 4], output: [2, 2], kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1],
@@ -123,6 +132,26 @@ describe('avg_pool', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it('counts the padding of windows near the largest integer, as many columns as there are', () => {
+    // torch.nn.AvgPool2d((10**9, 8), stride=(10**9, 1), padding=(5 * 10**8, 0)).
+    const plane = Float32Array.from({ length: 13 }, (_, i) => i + 1);
+    const y = run([plane], 6, (x, to) => {
+      kernels.avg_pool(x, to, 1, 1, 13, 1, 6, 1e9, 8, 1e9, 1, 5e8, 0, 1, 0);
+    });
+    const expected = [36, 44, 52, 60, 68, 76].map((sum) => sum / 8e9);
+    expect(excess(y, expected, 1e-6, 0)).toBeLessThan(1);
+  });
+
+  it('ends a window where the padding does, however far it would reach', () => {
+    // torch.nn.AvgPool2d((1, M), stride=(1, M // 2 + 7), padding=(0, M // 2), ceil_mode=True, count_include_pad=False).
+    const half = 2 ** 30 - 1;
+    const plane = Float32Array.from({ length: 20 }, (_, i) => i);
+    const y = run([plane], 2, (x, to) => {
+      kernels.avg_pool(x, to, 1, 1, 20, 1, 2, 1, 2 ** 31 - 1, 1, half + 7, 0, half, 0, 0);
+    });
+    expect([...y]).toEqual([9.5, 13]);
   });
 
   // torch.nn.AvgPool2d(3, 2, 1, ceil_mode=True) of ones(5, 5), and of ones(4, 4), where the last window hangs over.

@@ -31,6 +31,15 @@ function build(env: Record<string, string> = {}) {
   return { status, stdout, stderr };
 }
 
+/** Optimised, most functions are inlined by luck; without, all are there. */
+const ENGINES = [
+  ['avx512.cc', '-mavx512f', '-mavx512vl', '-mavx512bw', '-mavx512dq', '-mavx2', '-mfma'],
+  ['avx2.cc', '-mavx2', '-mfma'],
+] as const;
+const hasTools =
+  process.arch === 'x64' &&
+  ['g++', 'nm'].every((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+
 beforeEach(() => {
   rmSync(join(folder, 'native'), { recursive: true, force: true });
   cpSync(join(REPOSITORY, 'native'), join(folder, 'native'), {
@@ -62,6 +71,28 @@ describe('npm install', () => {
     expect(stderr).toMatch(/^The native matrix product was not built \(.*error.*\): WebAssembly serves\.\n$/);
     expect(existsSync(target)).toBe(false);
   });
+
+  it.skipIf(!hasTools)(
+    'shares no function between engines, of which one may have instructions that another machine has not',
+    () => {
+      for (const [source, ...flags] of ENGINES) {
+        const object = join(folder, `${source}.o`);
+        const compiled = spawnSync('g++', [
+          '-std=c++17',
+          '-O0',
+          '-w',
+          ...flags,
+          '-c',
+          join(folder, 'native', source),
+          '-o',
+          object,
+        ]);
+        expect(compiled.status).toBe(0);
+        const { stdout } = spawnSync('nm', ['--extern-only', '--defined-only', object], { encoding: 'utf8' });
+        expect(stdout.trim().split('\n'), source).toEqual([expect.stringMatching(/ D \w+kAvx\d+\w*$/)]);
+      }
+    },
+  );
 
   it.skipIf(nativeEngines().length === 0)(
     'builds in silence, leaves what is newer than its sources, and keeps nothing that is older',
