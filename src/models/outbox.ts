@@ -1,6 +1,6 @@
 // What is on its way to one client. Its socket is never waited for: readers of history write while little is unsent and
 // go on when the client has read; what is live may pile up to the hard limit, and a client that leaves it there is closed.
-// The invariant: unsent bytes stay below the hard limit and one message.
+// The invariant: unsent bytes stay below the hard limit and one message; what is held for them, below the hard limit.
 
 import { FrameBatch } from './frame-batch.js';
 import { frameHead } from './stream-frames.js';
@@ -34,6 +34,12 @@ const TEXT: SendOptions = { binary: false, fin: true };
 const BINARY: SendOptions = { binary: true, fin: true };
 const BINARY_BEGINS: SendOptions = { binary: true, fin: false };
 
+/** What the data of a frame stand in: the memory that is not free until they are out. */
+export interface Held {
+  readonly bytes: number;
+  release(): void;
+}
+
 export interface OutboxLimits {
   /** Below it a client counts as reading: history is sent on. */
   readonly highWaterBytes: number;
@@ -61,6 +67,7 @@ export class Outbox {
   readonly #waiting = new Set<() => void>();
   #grace: NodeJS.Timeout | undefined;
   readonly #batch = new FrameBatch(() => this.#flush());
+  #heldBytes = 0;
   #corked = false;
   #closed = false;
 
@@ -97,15 +104,24 @@ export class Outbox {
     if (!this.#batch.addText(text)) this.sendText(text);
   }
 
-  /** A binary frame; its data, where they are many, are not copied: `sent` is called once they are not read any more. */
-  addFrame(header: string, data: Uint8Array, sent: () => void): void {
-    if (this.#closed) return sent();
+  /**
+   * A binary frame. Its data, where they are many, are not copied but held until they are out, unless this client holds
+   * much already: what is held may be far more than what is sent.
+   */
+  addFrame(header: string, data: Uint8Array, held: Held): void {
+    if (this.#closed) return held.release();
     this.#cork();
-    if (this.#batch.addFrame(header, data)) return sent();
+    if (this.#batch.addFrame(header, data)) return held.release();
     this.#flush();
     this.#socket.send(frameHead(header), BINARY_BEGINS, this.#sent);
+    if (this.#heldBytes + held.bytes > this.limits.hardLimitBytes) {
+      this.#socket.send(Buffer.from(data), BINARY, this.#sent);
+      return held.release();
+    }
+    this.#heldBytes += held.bytes;
     this.#socket.send(data, BINARY, () => {
-      sent();
+      this.#heldBytes -= held.bytes;
+      held.release();
       this.#sent();
     });
   }

@@ -1,6 +1,7 @@
 // The answers to forwards over the stream, as they are sent. Put together by hand: names of models and epochs need no
 // escaping, and of a small answer there is little more than these.
 
+import { HeldTensor } from '../runtime/held-tensor.js';
 import { stringifyAnswer } from '../tensor/json.js';
 import { release } from './forward-answer.js';
 import type { Outputs } from './forwards.js';
@@ -21,10 +22,12 @@ function sendText(outbox: Outbox, asked: AskedForward, answer: Outputs): number 
 }
 
 function sendFrame(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
-  const { shape, dtype } = answer.outputs;
+  const { outputs } = answer;
+  const { shape, dtype } = outputs;
   const header = `${beginning(asked, answer)},"shape":[${shape.join(',')}],"dtype":"${dtype}"}`;
-  const data = frameData(answer.outputs);
-  outbox.addFrame(header, data, () => release(answer));
+  const data = frameData(outputs);
+  const bytes = outputs instanceof HeldTensor ? outputs.heldBytes : 0;
+  outbox.addFrame(header, data, { bytes, release: () => release(answer) });
   return header.length + data.length;
 }
 

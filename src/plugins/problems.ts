@@ -27,6 +27,8 @@ const FRAMEWORK_ERRORS = new Map<string, (request: FastifyRequest) => ApiError>(
     () => new ApiError('UNSUPPORTED_MEDIA_TYPE', ['of this Content-Encoding']),
   ],
   ['FST_CP_ERR_INVALID_CONTENT', () => new ApiError('BAD_REQUEST', ['the body does not decompress'])],
+  // A body of ours that was let go: nobody else ends one without a reason.
+  ['ERR_STREAM_PREMATURE_CLOSE', () => new ApiError('CLIENT_GONE')],
 ]);
 
 /** clientErrorHandler: error code → ours. */
