@@ -58,17 +58,21 @@ export class Forwards {
 
   /** Rejects with ApiError. */
   run(request: ForwardRequest, terms: Terms): Promise<Outputs> {
+    return new Promise((resolve, reject) => this.enter(new Caller(request, resolve, reject), terms));
+  }
+
+  /** A method of its own, so that what waits for the lock has hold of the caller alone. Throws OVERLOADED. */
+  private enter(caller: Caller, terms: Terms): void {
     const { lock, line, scheduler } = this.options;
-    return new Promise((resolve, reject) => {
-      const task = scheduler.queue.enter(line, terms, reject);
-      lock.share(() => this.add(request, new Caller(task, resolve, reject)));
-    });
+    caller.task = scheduler.queue.enter(line, terms, (error) => caller.giveUp(error));
+    lock.share(() => this.add(caller));
   }
 
   /** From here on no change comes in between: what the caller meets is what its batch meets. */
-  private add(request: ForwardRequest, caller: Caller): void {
+  private add(caller: Caller): void {
     const { model, lock, scheduler } = this.options;
-    if (!caller.task.check()) return lock.unshare();
+    const { task, request } = caller;
+    if (!task.check() || !request) return lock.unshare();
     try {
       model.assertAlive();
       caller.identity = model.identity();
@@ -139,7 +143,9 @@ function isOnesOwn(error: unknown): boolean {
 }
 
 class Caller implements Member {
-  readonly task: Task;
+  task!: Task;
+  /** Not once it is given up: its place in a line may last longer, and those are not counted. */
+  request: ForwardRequest | undefined;
   identity: Identity | undefined;
   recipe!: Recipe;
   inputs: unknown;
@@ -147,8 +153,12 @@ class Caller implements Member {
   private readonly resolve: (outputs: Outputs) => void;
   private readonly reject: (error: unknown) => void;
 
-  constructor(task: Task, resolve: (outputs: Outputs) => void, reject: (error: unknown) => void) {
-    this.task = task;
+  constructor(
+    request: ForwardRequest,
+    resolve: (outputs: Outputs) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.request = request;
     this.resolve = resolve;
     this.reject = reject;
   }
@@ -161,6 +171,12 @@ class Caller implements Member {
     const { name, epoch, revision } = this.identity!;
     if (this.task.end('done')) this.resolve({ name, epoch, revision, outputs });
     else if (outputs instanceof HeldTensor) outputs.release();
+  }
+
+  giveUp(error: unknown): void {
+    this.request = undefined;
+    this.inputs = undefined;
+    this.reject(error);
   }
 
   fail(error: unknown): void {

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '#src/models/model.js';
 import type { ForwardRequest } from '#src/models/forward.js';
@@ -243,6 +245,25 @@ describe('who waits behind a change', () => {
       expect(await model.forward({ inputs, module: '' })).toMatchObject({ revision: 2 });
     });
     expect(batches).toEqual([1]);
+  });
+
+  it('keeps nothing of what it asked once it was given up, though the change goes on', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const model = await build(slowNet);
+    const change = model.patch(slowPatch);
+    const asked: WeakRef<object>[] = [];
+    const ask = async (): Promise<void> => {
+      const rows = [Array<number>(1024).fill(1)];
+      asked.push(new WeakRef(rows));
+      await expect(model.forward({ inputs: rows, module: '' }, { timeoutMs: 1 })).rejects.toThrow();
+    };
+    await ask();
+    await turn();
+    gc();
+    expect(model.revision).toBe(1);
+    expect(asked[0]!.deref()).toBeUndefined();
+    await change;
   });
 
   it('is not run when the client is gone by then', async () => {
