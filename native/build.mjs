@@ -33,8 +33,8 @@ const LINK = { linux: ['-shared'], darwin: ['-bundle', '-undefined', 'dynamic_lo
 
 const reason = isCurrent() ? undefined : build();
 if (reason) {
-  // One of older sources would not be what the rest expects.
-  rmSync(target, { force: true });
+  // One of older sources would not be what the rest expects. Where it cannot go, a start still compares its product.
+  attempt(() => rmSync(target, { force: true }));
   console.error(`The native matrix product was not built (${reason}): WebAssembly serves.`);
 }
 
@@ -72,7 +72,16 @@ function build() {
   } catch (error) {
     return error.message;
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    attempt(() => rmSync(work, { recursive: true, force: true }));
+  }
+}
+
+/** What is left where nobody may write is no reason to fail. */
+function attempt(removal) {
+  try {
+    removal();
+  } catch {
+    // It stays.
   }
 }
 

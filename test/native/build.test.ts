@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   realpathSync,
   rmSync,
@@ -62,6 +63,14 @@ describe('npm install', () => {
       stderr: `The native matrix product was not built (${reason}): WebAssembly serves.\n`,
     });
     expect(existsSync(target)).toBe(false);
+  });
+
+  it('succeeds with one line where the old one cannot be removed', () => {
+    mkdirSync(join(target, 'in the way'), { recursive: true });
+    utimesSync(target, 0, 0);
+    const { status, stderr } = build({ PATH: '/nowhere' });
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^The native matrix product was not built \(.*\): WebAssembly serves\.\n$/);
   });
 
   it.skipIf(nativeEngines().length === 0)('succeeds with one line where the compiler fails', () => {
