@@ -108,8 +108,7 @@ describe('the worker pool', () => {
     Object.defineProperty(memory, 'memories', { get: () => (breaks ? [broken] : memories) });
     const [member] = (pool as unknown as { readonly members: ReadonlySet<Member> }).members;
     await member!.terminate();
-    for (let i = 0; i < 2; i++)
-      await expect(pool.call('edit', call)).rejects.toThrow(WorkerLostError);
+    for (let i = 0; i < 2; i++) await expect(pool.call('edit', call)).rejects.toThrow(WorkerLostError);
     breaks = false;
     await pool.ready();
     expect(await pool.call('edit', call)).toBeNull();
