@@ -294,14 +294,16 @@ function* partTexts({ dtype, data }: TensorValue, lists: Shape): Generator<Buffe
     bracket.repeat(sizes.filter((size) => at % size === 0).length);
   let text = '';
   let told = 0;
-  for (let at = 0, end = 0; at < data.length; at = end) {
-    end = Math.min(at - (at % row) + row, at + HERE_NUMBERS, data.length);
+  let at = 0;
+  while (at < data.length) {
+    const end = Math.min(at - (at % row) + row, at + HERE_NUMBERS, data.length);
     const numbers = new TensorValue(dtype, [end - at], data.subarray(at, end));
     const inside = numbersText(numbers, [end - at]).slice(1, -1);
     text += `${at > 0 ? ',' : ''}${brackets('[', at)}${inside}${brackets(']', end)}`;
-    if (end - told < HERE_NUMBERS && end < data.length) continue;
+    at = end;
+    if (at - told < HERE_NUMBERS && at < data.length) continue;
     yield Buffer.from(text, 'latin1');
-    [text, told] = ['', end];
+    [text, told] = ['', at];
   }
 }
 
