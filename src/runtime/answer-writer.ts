@@ -1,12 +1,14 @@
 // Writes answers whose tensors are large: workers write the numbers into shared memory, and what is sent is that memory.
-// The main thread makes the text around them. Where there is no memory for it, the answer is written as any other is.
+// The main thread makes the text around them. Where there is no memory for it, the main thread writes the answer, a long one part by part.
 // What answers hold until they are read is bounded: slow readers do not take the models' memory.
 
 import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { answerPieces, stringifyAnswer } from '../tensor/json.js';
+import { numbersText } from '../tensor/json-text.js';
 import { rawBytes } from '../tensor/raw.js';
-import { byteLength, numel } from '../tensor/shape.js';
-import type { TensorValue } from '../tensor/tensor-value.js';
+import { byteLength, numel, type Shape } from '../tensor/shape.js';
+import { TensorValue } from '../tensor/tensor-value.js';
 import { HeldTensor, tensorsIn } from './held-tensor.js';
 import type { Region, SharedMemory } from './memory.js';
 import type { Pool } from './pool.js';
@@ -20,6 +22,9 @@ const WHOLE_BYTES = 16 * 2 ** 20;
 
 /** Numbers in a part. Two parts are in the making at a time. */
 const PART_NUMBERS = 65_536;
+
+/** The same where the main thread writes them, one part in a turn: two milliseconds. */
+const HERE_NUMBERS = 16_384;
 
 /** Text in shared memory, or a stream of it; right until it is released, which is to be done once. */
 export interface WrittenAnswer {
@@ -95,12 +100,11 @@ export class AnswerWriter {
     try {
       if (pieces.length === 1) return pieces[0] as string;
       const placed = this.place(pieces, held);
-      if (!placed) return stringifyAnswer(body, { layout });
-      const whole = await this.whole(placed, layout);
+      const whole = placed && (await this.whole(placed, layout));
       if (whole) return whole;
-      const stream = this.stream(placed, layout, letGo);
-      streams = stream !== undefined;
-      return stream ?? stringifyAnswer(body, { layout });
+      if (roomOf(pieces, layout) <= WHOLE_BYTES) return stringifyAnswer(body, { layout });
+      streams = true;
+      return (placed && this.stream(placed, layout, letGo)) ?? streamHere(pieces, layout, letGo);
     } finally {
       if (!streams) letGo();
     }
@@ -127,10 +131,7 @@ export class AnswerWriter {
 
   /** All of it in one region; undefined where it is long, or there is no room. */
   private async whole(pieces: readonly Piece[], layout: Layout): Promise<WrittenAnswer | undefined> {
-    const bytes = pieces.reduce(
-      (sum, piece) => sum + (typeof piece === 'string' ? Buffer.byteLength(piece) : textRoom(piece, layout)),
-      0,
-    );
+    const bytes = roomOf(pieces, layout);
     const region = bytes <= WHOLE_BYTES ? this.take(bytes, segmentOf(pieces)) : undefined;
     if (!region) return undefined;
     const text = this.bytesOf(region);
@@ -247,6 +248,62 @@ export class AnswerWriter {
   private bytesOf(region: Region): Buffer {
     const { data } = this.memory.tensor(region, [region.bytes], 'bool');
     return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+}
+
+function roomOf(pieces: readonly (string | TensorValue)[], layout: Layout): number {
+  return pieces.reduce(
+    (sum, piece) => sum + (typeof piece === 'string' ? Buffer.byteLength(piece) : textRoom(piece, layout)),
+    0,
+  );
+}
+
+/** The main thread's own: a text of all would stop it for seconds, and may be longer than a string can be. */
+function streamHere(
+  pieces: readonly (string | TensorValue)[],
+  layout: Layout,
+  letGo: () => void,
+): WrittenAnswer {
+  const texts = function* (): Generator<Buffer> {
+    for (const piece of pieces) {
+      if (typeof piece === 'string') yield Buffer.from(piece);
+      else
+        for (const text of partTexts(piece, layout === 'nested' ? piece.shape : [piece.data.length]))
+          yield text;
+    }
+  };
+  const turns = async function* (): AsyncGenerator<Buffer> {
+    for (const text of texts()) {
+      yield text;
+      await nextTurn();
+    }
+  };
+  const body = Readable.from(turns(), { objectMode: false });
+  const release = (): void => {
+    letGo();
+    body.destroy();
+  };
+  return { body, release };
+}
+
+/** What `numbersText` gives of a tensor that is no scalar, in parts. */
+function* partTexts({ dtype, data }: TensorValue, lists: Shape): Generator<Buffer> {
+  const sizes = lists.map((_, depth) => numel(lists.slice(depth)));
+  const row = sizes.at(-1)!;
+  const brackets = (bracket: string, at: number): string =>
+    bracket.repeat(sizes.filter((size) => at % size === 0).length);
+  let text = '';
+  let told = 0;
+  let at = 0;
+  while (at < data.length) {
+    const end = Math.min(at - (at % row) + row, at + HERE_NUMBERS, data.length);
+    const numbers = new TensorValue(dtype, [end - at], data.subarray(at, end));
+    const inside = numbersText(numbers, [end - at]).slice(1, -1);
+    text += `${at > 0 ? ',' : ''}${brackets('[', at)}${inside}${brackets(']', end)}`;
+    at = end;
+    if (at - told < HERE_NUMBERS && at < data.length) continue;
+    yield Buffer.from(text, 'latin1');
+    [text, told] = ['', at];
   }
 }
 

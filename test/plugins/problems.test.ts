@@ -1,6 +1,6 @@
 // Problems as the log has them.
 
-import Fastify from 'fastify';
+import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -9,7 +9,8 @@ import { answerProblems } from '#src/plugins/problems.js';
 it('an answer that is given up because its client is gone is no defect to the log', async () => {
   const lines: { level: number; code?: string }[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as { level: number });
-  const app = Fastify({ loggerInstance: pino({ level: 'debug' }, { write }), disableRequestLogging: true });
+  const logger: FastifyBaseLogger = pino({ level: 'debug' }, { write });
+  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true });
   answerProblems(app);
   app.get('/', (_request, reply) => {
     const body = Readable.from(['text']);
