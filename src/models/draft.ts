@@ -21,6 +21,9 @@ export interface Workplace {
   segment: number | undefined;
 }
 
+/** For what is allocated beside a tree's values: the generator, what regions are rounded up by. */
+const SLACK = 2 ** 20;
+
 export class Draft {
   /** The regions that take the place of the storages' present ones. */
   readonly regions = new Map<Parameter, Region>();
@@ -38,10 +41,18 @@ export class Draft {
     this.generatorNow = generatorNow;
   }
 
-  /** Throws QuotaError where as many bytes will not fit; takes nothing. */
+  /**
+   * Throws QuotaError where as many bytes will not fit; takes nothing. Where the draft's first region is yet to choose
+   * the segment, this does: one that has room for all of it, and for panels and activations where there is one.
+   */
   reserve(bytes: number): void {
     const { memory } = this.workplace;
     if (!(bytes <= memory.limitBytes)) throw new QuotaError(bytes, memory.limitBytes);
+    if (this.workplace.segment !== undefined) return;
+    const room = memory.attempt(2 * bytes + SLACK) ?? memory.attempt(bytes + SLACK);
+    if (!room) return;
+    this.workplace.segment = room.segment;
+    memory.release(room);
   }
 
   /** A new region for a storage, its contents yet to be written; the same one when asked again. */

@@ -32,10 +32,16 @@ export function readTree(given: unknown, limits: TreeLimits): Built {
 
 /**
  * Draws a new tree's parameters in PyTorch's order of construction. Sizes are summed before anything is taken:
- * throws QuotaError. Those that a tie has replaced are drawn too, as the generator moves on for them.
+ * throws QuotaError. Those that a tie has replaced are drawn too, as the generator moves on for them. `seed`: the
+ * generator begins there.
  */
-export function drawTree({ root, drawn }: ReadArchitecture, draft: Draft): ReadonlyMap<Parameter, null> {
+export function drawTree(
+  { root, drawn }: ReadArchitecture,
+  draft: Draft,
+  seed?: number,
+): ReadonlyMap<Parameter, null> {
   draft.reserve(drawn.reduce((sum, { parameter }) => sum + byteLength(parameter.shape, parameter.dtype), 0));
+  if (seed !== undefined) draft.seed(seed);
   const kept = new Set(everyName(root).map(({ value }) => value));
   const touched = new Map<Parameter, null>();
   for (const { parameter, init, zeroRow } of drawn) {

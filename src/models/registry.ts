@@ -98,10 +98,11 @@ export class Registry implements Directory {
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
       });
-      await model.change((_state, draft) => {
-        draft.seed(seed);
-        return { kind: 'build', touched: drawTree(built, draft), root: built.root };
-      });
+      await model.change((_state, draft) => ({
+        kind: 'build',
+        touched: drawTree(built, draft, seed),
+        root: built.root,
+      }));
       this.models.set(name, model);
       for (const listener of this.added) listener(model);
       return model.summary();
