@@ -394,7 +394,8 @@ describe('a lost worker', () => {
 
 it('is built where all of it fits, when the segment before has room for a part of it only', async () => {
   const GIB = 2 ** 30;
-  const { memory, registry, stop } = await startEngine({ limitBytes: 6 * GIB, inlineFlops: 0 });
+  const large = await startEngine({ limitBytes: 6 * GIB, inlineFlops: 0 });
+  const { memory, registry } = large;
   // Never touched, so that it costs addresses alone.
   memory.allocate(4 * GIB - 2 * 65_536 - 2 ** 18);
   await registry.build({ name: 'next', seed: 0, architecture: linear(300, 300) });
@@ -405,5 +406,5 @@ it('is built where all of it fits, when the segment before has room for a part o
   await next.setParameter('bias', { value: 0.5 });
   const { outputs } = await next.forward({ inputs: [Array<number>(300).fill(1)], module: '' });
   expect([...new Set(Array.from(outputs.data, Number))]).toEqual([300.5]);
-  await stop();
+  await large.stop();
 });
