@@ -30,6 +30,7 @@ for (const batch of BATCHES) {
       agree(first, answer, side.name);
       taken.get(side.name)!.push(answer.seconds * 1e6);
       if (side !== ours) continue;
+      results[`batch ${batch}, peak memory of the plan, bytes`] = (answer as LenetAnswer).peakBytes;
       for (const [step, time] of Object.entries((answer as LenetAnswer).profile)) {
         steps.set(step, [...(steps.get(step) ?? []), time]);
       }

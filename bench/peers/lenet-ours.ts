@@ -14,6 +14,8 @@ import { FIRST_SEED, IMAGE, LAYERS, OUTPUTS, type LenetJob } from './lenet-job.j
 export interface LenetAnswer extends Answer {
   /** Microseconds by step. */
   readonly profile: Readonly<Record<string, number>>;
+  /** The most that a run takes besides the input and the weights. */
+  readonly peakBytes: number;
 }
 
 const STEP_SECONDS = 0.01;
@@ -88,5 +90,11 @@ await serveJobs<LenetJob>(async ({ batch, seconds }): Promise<LenetAnswer> => {
     const label = `${i + 1} ${step.op}${step.activation ? ` + ${step.activation.name}` : ''}`;
     profile[label] = (await clock(one, STEP_SECONDS)) * 1e6;
   }
-  return { seconds: taken, sample: sampleOf(outputs), version: engineName(kernelModule()), profile };
+  return {
+    seconds: taken,
+    sample: sampleOf(outputs),
+    version: engineName(kernelModule()),
+    profile,
+    peakBytes: plan.arenaBytes,
+  };
 });
