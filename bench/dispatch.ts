@@ -25,12 +25,11 @@ const SHAPES = [
 const PRODUCT_MS = 40;
 
 const EMPTY: Plan = {
-  input: { shape: [1], dtype: 'float32' },
-  output: { shape: [1], dtype: 'float32' },
+  inputs: [],
+  outputs: [],
   steps: [],
   inputBinding: 0,
   packed: [],
-  result: { bound: 0 },
   arenaBytes: 64,
   cost: 0,
   rowwise: false,
@@ -110,10 +109,10 @@ for (const what of ['there and back, us', `${AHEAD} ahead, us each`])
 /** A product with its weight's panels, as a model runs it. */
 async function product([m, k, n]: readonly [number, number, number]): Promise<{ plan: Plan; args: Args }> {
   const tracer = new Tracer();
-  const input = { shape: [m, k], dtype: 'float32' } as const;
+  const input = tracer.input({ shape: [m, k], dtype: 'float32' });
   const weight = tracer.read({ shape: [n, k], dtype: 'float32' });
-  const output = tracer.apply('linear', [{ ...input, source: { from: 'input' } }, weight, null], {});
-  const plan = makePlan(tracer.graph(input, output), unplacedKernels());
+  const output = tracer.apply('linear', [input, weight, null], {});
+  const plan = makePlan(tracer.graph(output), unplacedKernels());
   const [w, x, panels, arena] = [n * k * 4, m * k * 4, packedBytes(n, k), plan.arenaBytes].map(
     (bytes) => memory.allocate(bytes).address,
   ) as [number, number, number, number];

@@ -28,8 +28,7 @@ const kernels = bindKernels(kernelModule(), memory);
 
 function trace(batch: number) {
   const tracer = new Tracer();
-  const input = { shape: [batch, ...IMAGE], dtype: 'float32' as const };
-  let value: Value = { ...input, source: { from: 'input' } };
+  let value: Value = tracer.input({ shape: [batch, ...IMAGE], dtype: 'float32' });
   LAYERS.forEach(({ kind, weight, padding }, i) => {
     const [w, bias] = [weight, [weight[0]]].map((shape) => tracer.read({ shape, dtype: 'float32' }));
     if (kind === 'conv') {
@@ -53,7 +52,7 @@ function trace(batch: number) {
       value = tracer.apply('max_pool', [value], { dims: 2, ...window });
     }
   });
-  return tracer.graph(input, value);
+  return tracer.graph(value);
 }
 
 await serveJobs<LenetJob>(async ({ batch, seconds }): Promise<LenetAnswer> => {
@@ -72,7 +71,7 @@ await serveJobs<LenetJob>(async ({ batch, seconds }): Promise<LenetAnswer> => {
   };
   const arena = take(plan.arenaBytes);
   const weights = graph.stored.map(({ shape }, i) => place(numel(shape), FIRST_SEED + i));
-  const input = place(numel(graph.input.shape), 1);
+  const input = place(numel(graph.inputs[0]!.shape), 1);
   const panels = plan.packed.map((index) => {
     const [n, k] = graph.stored[index]!.shape as [number, number];
     const at = take(packedBytes(n, k));
@@ -81,7 +80,7 @@ await serveJobs<LenetJob>(async ({ batch, seconds }): Promise<LenetAnswer> => {
   });
   const where = { arena, bindings: [...weights, input, ...panels] };
   const taken = await clock(() => runPlan(plan, kernels, where), seconds);
-  const outputs = new Float32Array(memory.buffer, address(plan.result, where), batch * OUTPUTS);
+  const outputs = new Float32Array(memory.buffer, address(plan.outputs[0]!.at, where), batch * OUTPUTS);
   const profile: Record<string, number> = {};
   for (const [i, step] of plan.steps.entries()) {
     const one = (): void => {

@@ -4,7 +4,7 @@
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import type { Kernels } from '../../src/graph/kernels.js';
 import { packedBytes } from '../../src/graph/panels.js';
-import { cutOf } from '../../src/graph/ops-linear.js';
+import { cutOf } from '../../src/graph/parts.js';
 import { partsOf, ranges } from '../../src/graph/parts.js';
 import { bindKernels, chooseKernels, engineName, kernelModule } from '../../src/runtime/kernel-module.js';
 import type { KernelModule, NativeChoice } from '../../src/runtime/kernel-module.js';

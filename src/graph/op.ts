@@ -3,6 +3,7 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Kernels, UnaryName } from './kernels.js';
+import type { Apply, Value } from './tracer.js';
 
 /** [height, width]; one-dimensional layers use height 1. */
 export type Pair = readonly [number, number];
@@ -36,6 +37,31 @@ export interface OpAttributes extends UnaryAttributes {
   log_softmax: { dim: number | null };
   /** indices int64 [...], weight[rows, d] → [..., d] */
   embedding: Record<never, never>;
+  /** no work: the same bytes seen with another shape; one extent may be -1, which is what the others leave */
+  reshape: { shape: Shape };
+  /** the values of x repeated to a shape that it broadcasts to */
+  expand: { shape: Shape };
+  /** dimension i of the output is dimension dims[i] of the input */
+  permute: { dims: readonly number[] };
+  copy: Record<never, never>;
+  /** y = a ∘ b, broadcast as PyTorch does */
+  add: Record<never, never>;
+  sub: Record<never, never>;
+  mul: Record<never, never>;
+  div: Record<never, never>;
+  /** y = scale · x + shift */
+  affine: { scale: number; shift: number };
+  /** over dimensions start ... end - 1, which are gone then */
+  sum: { start: number; end: number };
+  /** s (the input or output of the function, see ops-pointwise), gradient of the output → gradient of the input */
+  unary_gradient: { of: UnaryName; a?: number; b?: number };
+  /** w[..., n, k] (transposed: [..., k, n]) → panels[..., ceil(n/16), k, 16], see Kernels.pack */
+  pack: { transposed: boolean };
+  /**
+   * a[..., m, k], panels of w[n, k] (or of as many w as a has matrices), bias[n]|null, w itself, which is only read by
+   * the gradients → a · wᵀ + bias [..., m, n]; transposed: w is [..., k, n]. See matmul.
+   */
+  product: { n: number; transposed: boolean };
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
   /** no work: the input itself */
@@ -101,8 +127,23 @@ export interface Op<N extends OpName> {
   readonly activates?: true;
   /** Its second input is read in panels where they exist. */
   readonly packs?: true;
+  /** The gradients of its inputs as ops that are written down; absent: it has none. See gradient.ts. */
+  gradient?(step: Differentiated<N>, apply: Apply): readonly (Value | null)[];
+  /** How it is written down where what is stored changes from run to run, so that no panels of it are kept. */
+  unpacked?(inputs: readonly (Value | null)[], attributes: OpAttributes[N], apply: Apply): Value;
   /** Floating-point operations, to judge what a plan costs: at least one for each element read or written. */
   cost?(inputs: readonly (Operand | null)[], output: Operand, attributes: OpAttributes[N]): number;
+}
+
+/** An op whose output's gradient is known. */
+export interface Differentiated<N extends OpName> {
+  readonly attributes: OpAttributes[N];
+  readonly inputs: readonly (Value | null)[];
+  readonly output: Value;
+  /** Of the output, in its shape. */
+  readonly gradient: Value;
+  /** The inputs whose gradients are wanted; what is answered for others is dropped. */
+  readonly wants: readonly boolean[];
 }
 
 export interface Step<N extends OpName = OpName> {

@@ -2,17 +2,12 @@
 
 import { numel } from '../tensor/shape.js';
 import { PANEL_COLUMNS, packedBytes } from './panels.js';
-import { partsOf, ranges } from './parts.js';
+import { matmul, productGradients } from './ops-product.js';
+import { cutOf, partsOf, ranges } from './parts.js';
 import { DTypeError, ShapeError, ValueError, type Op, type Operand, type Step } from './op.js';
 import { SCALAR_TYPES } from './requirements.js';
 
 const BYTES = 4;
-/** Two panels side by side: the widest tile of one row. */
-const COLUMN_UNIT = 2 * PANEL_COLUMNS;
-/** Several rows are copied into place once for each part, which takes an eighth of 32 columns' time. */
-const WIDE_COLUMN_UNIT = 4 * PANEL_COLUMNS;
-/** The rows of the highest tile. */
-const ROW_UNIT = 12;
 /** What is packed at a time where the panels of a weight are not kept. */
 const BLOCK_BYTES = 65_536;
 
@@ -20,15 +15,6 @@ const BLOCK_BYTES = 65_536;
 function extents({ inputs: [, weight], output }: Step<'linear'>): { m: number; n: number; k: number } {
   const [n, k] = weight!.shape as [number, number];
   return { m: numel(output.shape.slice(0, -1)), n, k };
-}
-
-/** What a product of so many rows and columns is cut along: whichever is more, in pieces that tiles fill. */
-export function cutOf(
-  m: number,
-  n: number,
-): { readonly byColumns: boolean; readonly length: number; readonly unit: number } {
-  if (n < m) return { byColumns: false, length: m, unit: ROW_UNIT };
-  return { byColumns: true, length: n, unit: m === 1 ? COLUMN_UNIT : WIDE_COLUMN_UNIT };
 }
 
 function blockColumns(weight: Operand): number {
@@ -97,6 +83,14 @@ export const linear: Op<'linear'> = {
         }
     };
   },
+  gradient({ inputs: [x, weight], gradient, wants }, apply) {
+    const asked = { a: wants[0]!, w: wants[1]!, bias: wants[2] ?? false };
+    const product = { a: x!, w: weight!, transposed: false, gradient, wants: asked };
+    const found = productGradients(apply, product);
+    return [found.a, found.w, found.bias];
+  },
+  unpacked: ([x, weight, bias], _attributes, apply) =>
+    matmul(apply, { value: x! }, { value: weight!, transposed: true }, bias),
   cost: ([, weight], output) => numel(output.shape) * (2 * weight!.shape[1]! + 1),
 };
 

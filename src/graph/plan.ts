@@ -15,14 +15,14 @@ import {
 } from './op.js';
 import { worthPacking } from './panels.js';
 import { isPointwise } from './ops-pointwise.js';
-import type { Graph, Node, Source } from './tracer.js';
+import type { Graph, Node, Output, Source } from './tracer.js';
 
 /** Where a step finds an operand: bytes into the arena, or one of the addresses bound for the run. */
 export type Location = { readonly arena: number } | { readonly bound: number };
 
 export interface PlannedStep extends Step {
   readonly from: readonly (Location | null)[];
-  readonly to: number;
+  readonly to: Location;
   /** Into the arena; `scratchStride` from one part's to the next one's. */
   readonly scratch: number;
   readonly scratchStride: number;
@@ -33,21 +33,27 @@ export interface PlannedStep extends Step {
   readonly activation: Activation | null;
 }
 
+export interface PlannedOutput extends Operand {
+  readonly at: Location;
+}
+
 /** Cloned to workers as it is. */
 export interface Plan {
-  readonly input: Operand;
-  readonly output: Operand;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly PlannedOutput[];
   readonly steps: readonly PlannedStep[];
-  /** What a run binds: the graph's stored tensors in order, then the input, then the panels of `packed`. */
+  /**
+   * What a run binds: the graph's stored tensors in order, then (from here) its inputs, the addresses for its bound
+   * outputs, and the panels of `packed`.
+   */
   readonly inputBinding: number;
   /** Stored tensors whose panels the steps read; a run binds 0 for those that there are none of. */
   readonly packed: readonly number[];
-  readonly result: Location;
   /** All the memory that a run needs besides what it binds. */
   readonly arenaBytes: number;
   /** Estimated floating-point operations. */
   readonly cost: number;
-  /** Row i of the output comes of row i of the input alone, whatever other rows there are. */
+  /** Row i of each output comes of row i of the only input alone, whatever other rows there are. */
   readonly rowwise: boolean;
 }
 
@@ -97,7 +103,8 @@ class Arena {
 }
 
 /** Lays a graph out. Steps without work (flatten) become the bytes that they view. Throws SizeError. */
-export function makePlan(graph: Graph, kernels: Kernels): Plan {
+export function makePlan(traced: Graph, kernels: Kernels): Plan {
+  const { graph, targets } = withTargets(traced);
   const activations = fuse(graph);
   /** Whose bytes a value is. */
   const owner = (source: Source): Source => {
@@ -114,16 +121,21 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
   const arena = new Arena();
   const places = new Map<number, { at: number; bytes: number }>();
   const inputBinding = graph.stored.length;
+  const targetBinding = inputBinding + graph.inputs.length;
+  const panelBinding = targetBinding + targets.size;
+  /** Of steps that write where a bound output is wanted. */
+  const bound = new Map([...targets].map(([output, i]) => [owner(output).index, targetBinding + i]));
   const locate = (source: Source): Location => {
-    const own = owner(source);
-    if (own.from === 'stored') return { bound: own.index };
-    return own.from === 'input' ? { bound: inputBinding } : { arena: places.get(own.index)!.at };
+    const { from, index } = owner(source);
+    if (from !== 'step') return { bound: from === 'stored' ? index : inputBinding + index };
+    const target = bound.get(index);
+    return target === undefined ? { arena: places.get(index)!.at } : { bound: target };
   };
   const packed: number[] = [];
   const panelsOf = (source: Source | null | undefined): number | null => {
     if (source?.from !== 'stored' || !worthPacking(graph.stored[source.index]!.shape)) return null;
     const known = packed.indexOf(source.index);
-    return inputBinding + 1 + (known >= 0 ? known : packed.push(source.index) - 1);
+    return panelBinding + (known >= 0 ? known : packed.push(source.index) - 1);
   };
 
   const steps: PlannedStep[] = [];
@@ -139,10 +151,18 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
     const parts = wanted > 1 && op.parts ? op.parts(node, wanted) : 1;
     const bytes = byteLength(output.shape, output.dtype);
     const done = [...places.keys()].filter((value) => lastReader.get(value) === index);
+    const target = bound.get(index);
     const first = sources[0] && owner(sources[0]);
     const replaced =
-      op.inPlace && first?.from === 'step' && done.includes(first.index) ? first.index : undefined;
-    const to = replaced === undefined ? arena.take(bytes) : places.get(replaced)!.at;
+      op.inPlace &&
+      target === undefined &&
+      first?.from === 'step' &&
+      done.includes(first.index) &&
+      places.get(first.index)!.bytes === bytes
+        ? first.index
+        : undefined;
+    const at =
+      target !== undefined ? 0 : replaced === undefined ? arena.take(bytes) : places.get(replaced)!.at;
     const panels = op.packs ? panelsOf(sources[1]) : null;
     const each = aligned(op.scratch?.(node, kernels) ?? 0);
     const scratchBytes = panels === null ? parts * each : each;
@@ -153,7 +173,7 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
       if (value !== replaced) arena.give(range.at, range.bytes);
       places.delete(value);
     }
-    places.set(index, { at: to, bytes });
+    if (target === undefined) places.set(index, { at, bytes });
     const fused = activations.of.get(index) ?? null;
     steps.push({
       op: name,
@@ -161,7 +181,7 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
       inputs,
       output,
       from,
-      to,
+      to: target === undefined ? { arena: at } : { bound: target },
       scratch,
       scratchStride: panels === null ? each : 0,
       panels,
@@ -169,23 +189,54 @@ export function makePlan(graph: Graph, kernels: Kernels): Plan {
       activation: fused,
     });
   });
-  const { shape, dtype } = graph.output;
   return {
-    input: { shape: graph.input.shape, dtype: graph.input.dtype },
-    output: { shape, dtype },
+    inputs: graph.inputs,
+    outputs: graph.outputs.map(({ shape, dtype, source }) => ({ shape, dtype, at: locate(source) })),
     steps,
     inputBinding,
     packed,
-    result: locate(graph.output.source),
     arenaBytes: Math.max(arena.bytes, ALIGNMENT),
     cost,
     rowwise:
-      owner(graph.output.source).from !== 'stored' &&
+      graph.inputs.length === 1 &&
+      graph.outputs.every(({ source }) => owner(source).from !== 'stored') &&
       graph.nodes.every((node) => opOf(node).rowwise(node.inputs, node.attributes)),
   };
 }
 
-/** The last step that reads what each step made. The result is read to the end. */
+/**
+ * Bound outputs as steps of their own: what is a view of an input or of something stored, or an output already, is copied.
+ * `targets` are their sources, in order.
+ */
+function withTargets(graph: Graph): { graph: Graph; targets: ReadonlyMap<Source, number> } {
+  const targets = new Map<Source, number>();
+  if (!graph.outputs.some(({ bound }) => bound)) return { graph, targets };
+  const nodes = [...graph.nodes];
+  const taken = new Set<number>();
+  /** The step whose bytes these are, if it is one. */
+  const maker = (source: Source): number | undefined => {
+    let own = source;
+    while (own.from === 'step' && !opOf(nodes[own.index]!).bind) own = nodes[own.index]!.sources[0]!;
+    return own.from === 'step' ? own.index : undefined;
+  };
+  for (const { bound, source } of graph.outputs) if (!bound) taken.add(maker(source) ?? -1);
+  const outputs = graph.outputs.map((output): Output => {
+    if (!output.bound) return output;
+    const { shape, dtype } = output;
+    let { source } = output;
+    const made = maker(source);
+    if (made === undefined || taken.has(made)) {
+      const operand = { shape, dtype };
+      const copy = { op: 'copy', attributes: {}, inputs: [operand], output: operand, sources: [source] };
+      source = { from: 'step', index: nodes.push(copy as Node) - 1 };
+    } else taken.add(made);
+    targets.set(source, targets.size);
+    return { ...output, source };
+  });
+  return { graph: { ...graph, nodes, outputs }, targets };
+}
+
+/** The last step that reads what each step made. Outputs are read to the end. */
 function readers(
   graph: Graph,
   owner: (source: Source) => Source,
@@ -199,19 +250,24 @@ function readers(
       if (own?.from === 'step') last.set(own.index, index);
     }
   });
-  const result = owner(graph.output.source);
-  if (result.from === 'step') last.delete(result.index);
+  for (const { source } of graph.outputs) {
+    const own = owner(source);
+    if (own.from === 'step') last.delete(own.index);
+  }
   return last;
 }
 
 /** Activations that the step before them can apply: nobody else reads what it made. `fused` are their own nodes. */
-function fuse({ nodes, output }: Graph): { of: ReadonlyMap<number, Activation>; fused: ReadonlySet<number> } {
+function fuse({ nodes, outputs }: Graph): {
+  of: ReadonlyMap<number, Activation>;
+  fused: ReadonlySet<number>;
+} {
   const uses = new Map<number, number>();
   const use = (source: Source | null): void => {
     if (source?.from === 'step') uses.set(source.index, (uses.get(source.index) ?? 0) + 1);
   };
   for (const { sources } of nodes) sources.forEach(use);
-  use(output.source);
+  for (const { source } of outputs) use(source);
   const of = new Map<number, Activation>();
   const fused = new Set<number>();
   nodes.forEach(({ op, sources: [source], attributes }, index) => {

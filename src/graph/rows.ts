@@ -6,8 +6,8 @@ import type { Graph, Node, Source } from './tracer.js';
 
 export function withRows(graph: Graph, rows: number): Graph {
   return {
-    input: resize(graph.input, rows),
-    output: { ...graph.output, ...resize(graph.output, rows) },
+    inputs: graph.inputs.map((input) => resize(input, rows)),
+    outputs: graph.outputs.map((output) => ({ ...output, ...resize(output, rows) })),
     nodes: graph.nodes.map((node) => resizeNode(node, rows)),
     stored: graph.stored,
   };

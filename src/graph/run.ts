@@ -78,7 +78,7 @@ const shared: Addresses = { inputs: [], output: 0, scratch: 0, panels: 0 };
 function addresses(step: PlannedStep, place: Place): Addresses {
   const { from } = step;
   for (let i = 0; i < from.length; i++) shared.inputs[i] = from[i] ? address(from[i]!, place) : 0;
-  shared.output = place.arena + step.to;
+  shared.output = address(step.to, place);
   shared.panels = step.panels === null ? 0 : place.bindings[step.panels]!;
   return shared;
 }

@@ -1,16 +1,18 @@
-// Records what a module tree does to an input of a known shape, as a list of ops.
+// Records what a module tree does to inputs of known shapes, as a list of ops.
 // Shapes and dtypes are checked here, in PyTorch's words, before anything runs.
 
-import type { DType } from '../tensor/dtype.js';
-import type { Shape } from '../tensor/shape.js';
+import { Generator } from '../random/generator.js';
 import { OPS } from './ops.js';
 import { ShapeError, type Op, type OpAttributes, type OpName, type Operand, type Step } from './op.js';
 
 /** A tensor that the graph reads and does not make: told apart by identity. */
 export type Stored = Operand;
 
+/** The state of the generator that random ops draw from, one after another: bytes that a run binds, and changes. */
+export const GENERATOR: Stored = { shape: [Generator.bytes], dtype: 'bool' };
+
 export type Source =
-  | { readonly from: 'input' }
+  | { readonly from: 'input'; readonly index: number }
   | { readonly from: 'stored'; readonly index: number }
   | { readonly from: 'step'; readonly index: number };
 
@@ -23,29 +25,69 @@ export interface Node extends Step {
   readonly sources: readonly (Source | null)[];
 }
 
+/** A value that a run gives; `bound`: at an address that the run binds, in place of one in its arena. */
+export interface Output extends Value {
+  readonly bound?: true;
+}
+
 export interface Graph {
-  readonly input: Operand;
-  readonly output: Value;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Output[];
   readonly nodes: readonly Node[];
   /** In order of first use; the plan's bindings are their addresses. */
   readonly stored: readonly Stored[];
 }
 
+/** Writes an op down. */
+export type Apply = <N extends OpName>(
+  op: N,
+  inputs: readonly (Value | null)[],
+  attributes: OpAttributes[N],
+) => Value;
+
+export interface TracerOptions {
+  /** What is stored changes from run to run (training): panels of weights are made in each. */
+  readonly unpacked?: boolean;
+}
+
 export class Tracer {
-  private readonly nodes: Node[] = [];
+  readonly nodes: Node[] = [];
+  /** What stored tensors are after the run, where that is another value (a BatchNorm's running statistics). */
+  readonly updates = new Map<Stored, Value>();
+  private readonly options: TracerOptions;
+  private readonly inputs: Operand[] = [];
   private readonly stored = new Map<Stored, number>();
   private readonly path: string[] = [];
+
+  constructor(options: TracerOptions = {}) {
+    this.options = options;
+  }
+
+  /** One more input; a run binds their addresses in this order. */
+  input({ shape, dtype }: Operand): Value {
+    const index = this.inputs.push({ shape, dtype }) - 1;
+    return { shape, dtype, source: { from: 'input', index } };
+  }
 
   /** The value of a parameter or buffer; null for a registered absence. */
   read(parameter: Stored | null | undefined): Value | null {
     if (!parameter) return null;
+    const updated = this.updates.get(parameter);
+    if (updated) return updated;
     let index = this.stored.get(parameter);
     if (index === undefined) this.stored.set(parameter, (index = this.stored.size));
     return { shape: parameter.shape, dtype: parameter.dtype, source: { from: 'stored', index } };
   }
 
-  apply<N extends OpName>(op: N, inputs: readonly (Value | null)[], attributes: OpAttributes[N]): Value {
-    const output = (OPS[op] as Op<N>).shape(inputs, attributes);
+  /** From here on the parameter is this value, which a run leaves to its caller. */
+  update(parameter: Stored, value: Value): void {
+    this.updates.set(parameter, value);
+  }
+
+  readonly apply: Apply = (op, inputs, attributes) => {
+    const row: Op<typeof op> = OPS[op];
+    const output = row.shape(inputs, attributes);
+    if (this.options.unpacked && row.unpacked) return row.unpacked(inputs, attributes, this.apply);
     const operands = inputs.map((value) => value && { shape: value.shape, dtype: value.dtype });
     this.nodes.push({
       op,
@@ -55,7 +97,7 @@ export class Tracer {
       sources: inputs.map((value) => value?.source ?? null),
     });
     return { ...output, source: { from: 'step', index: this.nodes.length - 1 } };
-  }
+  };
 
   /** Runs `trace` as the child `name`: a ShapeError from inside learns its path. */
   within<T>(name: string, trace: () => T): T {
@@ -70,7 +112,7 @@ export class Tracer {
     }
   }
 
-  graph(input: { shape: Shape; dtype: DType }, output: Value): Graph {
-    return { input, output, nodes: this.nodes, stored: [...this.stored.keys()] };
+  graph(...outputs: readonly Output[]): Graph {
+    return { inputs: this.inputs, outputs, nodes: this.nodes, stored: [...this.stored.keys()] };
   }
 }

@@ -4,10 +4,12 @@
 
 import { maddIsFused } from './lanes';
 
+export * from './activation-gradients';
 export * from './activations';
+export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
 export { embedding } from './embedding';
-export { linear, pack } from './linear';
+export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';

@@ -15,6 +15,28 @@ export function pack(w: usize, panels: usize, n: usize, k: usize): void {
   }
 }
 
+/** The same of w given as [k, n], its rows `row` elements apart. */
+export function pack_transposed(w: usize, panels: usize, n: usize, k: usize, row: usize): void {
+  for (let j: usize = 0; j < n; j += PANEL_COLUMNS) {
+    const columns = min(PANEL_COLUMNS, n - j);
+    let from = w + j * BYTES;
+    for (let i: usize = 0; i < k; i++) {
+      if (columns == PANEL_COLUMNS) {
+        v128.store(panels, v128.load(from));
+        v128.store(panels, v128.load(from, 16), 16);
+        v128.store(panels, v128.load(from, 32), 32);
+        v128.store(panels, v128.load(from, 48), 48);
+      } else {
+        for (let c: usize = 0; c < PANEL_COLUMNS; c++) {
+          store<f32>(panels + c * BYTES, c < columns ? load<f32>(from + c * BYTES) : 0);
+        }
+      }
+      from += row * BYTES;
+      panels += PANEL_ROW;
+    }
+  }
+}
+
 /** y[i, j] = bias[j] + Σ x[m,k] · w[n,k], rows of y `ldy` elements apart; bias 0: none; relu 1: then max(y, 0). */
 export function linear(
   x: usize, panels: usize, bias: usize, y: usize, m: usize, ldy: usize, n: usize, k: usize, relu: i32,

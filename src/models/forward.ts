@@ -67,20 +67,21 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
   for (const member of batch) rows += member.size;
   const known = plans.sized(batch[0]!.recipe, rows);
   const { packed, plan } = known;
+  const [input, output] = [plan.inputs[0]!, plan.outputs[0]!];
   if (packed.length > 0 && panels.lack(packed)) await panels.make(packed);
   // The input, then the arena.
-  const inputBytes = aligned(byteLength(plan.input.shape, plan.input.dtype));
+  const inputBytes = aligned(byteLength(input.shape, input.dtype));
   const room = memory.allocate(inputBytes + plan.arenaBytes, segment);
   let readable: readonly Member[];
   try {
-    readable = gather(batch, memory.tensor(room, plan.input.shape, plan.input.dtype));
+    readable = gather(batch, memory.tensor(room, input.shape, input.dtype));
     if (readable.length === batch.length) {
       const result = await run(state, known, { room, arena: room.address + inputBytes }, means);
-      const { shape, dtype } = plan.output;
+      const { shape, dtype } = output;
       if (byteLength(shape, dtype) <= COPIED_BYTES)
         copyOut(batch, memory.view(room.segment, result, shape, dtype));
       else
-        scatter(batch, plan.output, (part, at) =>
+        scatter(batch, output, (part, at) =>
           heldOrCopied(memory, room, { shape: part, dtype, address: result + at }),
         );
     }
@@ -166,7 +167,7 @@ async function run(
       ...held.map((region) => region?.address ?? 0),
     ];
     await dispatcher.forward(plan, { plan: id, segment: room.segment, arena, bindings });
-    return address(plan.result, { arena, bindings });
+    return address(plan.outputs[0]!.at, { arena, bindings });
   } finally {
     for (const region of held) if (region) memory.release(region);
     plans.done(known);

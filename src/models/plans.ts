@@ -76,7 +76,7 @@ export class Plans {
       (rows > 0 ? this.recipes.get(anyRows) : undefined) ?? this.recipes.get(keyOf(path, input, rows));
     if (known) {
       // The module refused float32 when an int64 plan was made for want of a dtype, and says so again.
-      if (!dtype && !integral && known.graph.input.dtype !== 'float32') trace(module, input);
+      if (!dtype && !integral && known.graph.inputs[0]!.dtype !== 'float32') trace(module, input);
       return known;
     }
     const graph = trace(module, input);
@@ -154,8 +154,8 @@ function keyOf(
 function trace(module: Module, input: PlannedInput): Graph {
   const attempt = (dtype: DType): Graph => {
     const tracer = new Tracer();
-    const operand = { shape: input.shape, dtype };
-    return tracer.graph(operand, traceModule(tracer, module, { ...operand, source: { from: 'input' } }));
+    const x = tracer.input({ shape: input.shape, dtype });
+    return tracer.graph(traceModule(tracer, module, x));
   };
   if (input.dtype) return attempt(input.dtype);
   try {

@@ -58,11 +58,18 @@ export interface ExtentFlow {
   readonly gives?: { readonly axis: number; readonly extent: number };
 }
 
+/** As after net.eval() or net.train(). */
+export const MODES = ['eval', 'train'] as const;
+export type Mode = (typeof MODES)[number];
+
 /** How a module's forward is written down while its tree is walked. */
 export interface Trace {
   readonly tracer: Tracer;
+  readonly mode: Mode;
+  /** All that the module is given: `x` is the first of them. */
+  readonly inputs: readonly Value[];
   /** Runs the child of that name. */
-  child(name: string, x: Value): Value;
+  child(name: string, ...inputs: readonly Value[]): Value;
 }
 
 export interface LayerDefinition {
@@ -71,6 +78,8 @@ export interface LayerDefinition {
   /** What single options cannot tell (`in_channels must be divisible by groups`), in PyTorch's words. */
   check?(options: Options): string[];
   parameters?(options: Options): ParameterDefinition[];
+  /** What its forward takes, in order, where that is not one tensor: names, those with a ? may be left out. */
+  readonly inputs?: readonly string[] | ((module: Module) => readonly string[]);
   /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). Throws ShapeError. */
   trace?(module: Module, x: Value, trace: Trace): Value;
   /** Absent: nothing is known of what comes out. */

@@ -59,10 +59,10 @@ type Four = [number, number, number, number];
 
 function smallPlan(): Plan {
   const tracer = new Tracer();
-  const input = { shape: [1, WIDTH], dtype: 'float32' } as const;
+  const input = tracer.input({ shape: [1, WIDTH], dtype: 'float32' });
   const weight = tracer.read({ shape: [WIDTH, WIDTH], dtype: 'float32' });
-  const output = tracer.apply('linear', [{ ...input, source: { from: 'input' } }, weight, null], {});
-  return makePlan(tracer.graph(input, output), unplacedKernels());
+  const output = tracer.apply('linear', [input, weight, null], {});
+  return makePlan(tracer.graph(output), unplacedKernels());
 }
 
 /** The median time of one round. */

@@ -114,7 +114,7 @@ describe('a plan', () => {
     const bytes = (shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1);
     const bindings = [
       ...stored.map(({ shape }) => take(bytes(shape))),
-      take(bytes(plan.input.shape)),
+      take(bytes(plan.inputs[0]!.shape)),
       ...plan.packed.map((index) => {
         const [n, k] = stored[index]!.shape as [number, number];
         return withPanels ? take(packedBytes(n, k)) : 0;
@@ -127,8 +127,7 @@ describe('a plan', () => {
   function planOf(notation: string, shape: readonly number[]): { plan: Plan; stored: readonly Stored[] } {
     const { root } = readTree(notation, { maxModules: 100, maxDepth: 64 });
     const tracer = new Tracer();
-    const input = { shape, dtype: 'float32' as const };
-    const graph = tracer.graph(input, traceModule(tracer, root, { ...input, source: { from: 'input' } }));
+    const graph = tracer.graph(traceModule(tracer, root, tracer.input({ shape, dtype: 'float32' })));
     return { plan: makePlan(graph, kernels), stored: graph.stored };
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makePlan, type Plan } from '#src/graph/plan.js';
+import { makePlan, type Location, type Plan } from '#src/graph/plan.js';
 import { packedBytes } from '#src/graph/panels.js';
 import { address, runPart, runPlan, type Crew } from '#src/graph/run.js';
 import { Tracer, type Value } from '#src/graph/tracer.js';
@@ -25,7 +25,7 @@ function chain(layers: readonly Layer[], rows: number, features: number) {
   const tracer = new Tracer();
   const input = { shape: [rows, features], dtype: 'float32' as const };
   const weights: { shape: number[]; dtype: 'float32' }[] = [];
-  let value: Value = { ...input, source: { from: 'input' } };
+  let value: Value = tracer.input(input);
   for (const { op, ...rest } of layers) {
     if (op === 'linear') {
       const weight = {
@@ -38,7 +38,12 @@ function chain(layers: readonly Layer[], rows: number, features: number) {
     else if (op === 'flatten') value = tracer.apply('flatten', [value], { startDim: 1, endDim: -1 });
     else value = tracer.apply(op, [value], {});
   }
-  return { plan: makePlan(tracer.graph(input, value), kernels), weights };
+  return { plan: makePlan(tracer.graph(value), kernels), weights };
+}
+
+function arenaOf(location: Location): number {
+  if (!('arena' in location)) throw new Error('not in the arena');
+  return location.arena;
 }
 
 /** A step's output and scratch must not touch what it reads, nor each other; an activation may stand in its input's place. */
@@ -46,7 +51,7 @@ function overlaps(plan: Plan): boolean {
   const apart = (a: [number, number], b: [number, number]): boolean =>
     a[0] + a[1] <= b[0] || b[0] + b[1] <= a[0];
   return plan.steps.some((step) => {
-    const output: [number, number] = [step.to, byteLength(step.output.shape, step.output.dtype)];
+    const output: [number, number] = [arenaOf(step.to), byteLength(step.output.shape, step.output.dtype)];
     const scratch: [number, number] = [step.scratch, Math.max(1, step.parts * step.scratchStride)];
     if (!apart(output, scratch)) return true;
     return step.from.some((place, i) => {
@@ -54,7 +59,7 @@ function overlaps(plan: Plan): boolean {
       const operand = step.inputs[i]!;
       const input: [number, number] = [place.arena, byteLength(operand.shape, operand.dtype)];
       if (!apart(scratch, input)) return true;
-      return place.arena === step.to ? !isPointwise(step.op) : !apart(output, input);
+      return place.arena === arenaOf(step.to) ? !isPointwise(step.op) : !apart(output, input);
     });
   });
 }
@@ -75,7 +80,7 @@ function bind(plan: Plan, weights: readonly { shape: number[] }[], withPanels: b
   };
   const bindings = weights.map(({ shape }, i) => place(shape[0]! * shape[1]!, i + 2));
   const input = place(
-    plan.input.shape.reduce((a, b) => a * b, 1),
+    plan.inputs[0]!.shape.reduce((a, b) => a * b, 1),
     1,
   );
   const panels = plan.packed.map((index) => {
@@ -94,8 +99,8 @@ type Bound = ReturnType<typeof bind>;
 function outputOf(plan: Plan, place: Bound, run: (plan: Plan, place: Bound) => void): number[] {
   new Float32Array(memory.buffer).fill(Number.NaN, ARENA / 4, (ARENA + plan.arenaBytes) / 4);
   run(plan, place);
-  const count = plan.output.shape.reduce((a, b) => a * b, 1);
-  return [...new Uint32Array(memory.buffer, address(plan.result, place), count)];
+  const count = plan.outputs[0]!.shape.reduce((a, b) => a * b, 1);
+  return [...new Uint32Array(memory.buffer, address(plan.outputs[0]!.at, place), count)];
 }
 
 const alone = (plan: Plan, place: Bound): void => runPlan(plan, kernels, place);
@@ -107,7 +112,7 @@ describe('a plan', () => {
         const { plan } = chain(layers, rows, 7);
         expect(overlaps(plan)).toBe(false);
         for (const { to, output } of plan.steps) {
-          expect(to + byteLength(output.shape, output.dtype)).toBeLessThanOrEqual(plan.arenaBytes);
+          expect(arenaOf(to) + byteLength(output.shape, output.dtype)).toBeLessThanOrEqual(plan.arenaBytes);
         }
       }),
     );
@@ -136,7 +141,7 @@ describe('a plan', () => {
   it('has no step for layers that only view their input', () => {
     const { plan } = chain([{ op: 'flatten' }, { op: 'flatten' }], 2, 3);
     expect(plan.steps).toEqual([]);
-    expect(plan.result).toEqual({ bound: plan.inputBinding });
+    expect(plan.outputs[0]!.at).toEqual({ bound: plan.inputBinding });
   });
 
   it('gives the same bits with panels, without them, and part by part in any order', () => {
@@ -178,7 +183,7 @@ describe('a plan', () => {
       ['linear', undefined],
     ]);
     const tracer = new Tracer();
-    const input: Value = { shape: [2, 4], dtype: 'float32', source: { from: 'input' } };
+    const input = tracer.input({ shape: [2, 4], dtype: 'float32' });
     const product = tracer.apply(
       'linear',
       [input, tracer.read({ shape: [4, 4], dtype: 'float32' }), null],
@@ -190,7 +195,7 @@ describe('a plan', () => {
       [product, tracer.read({ shape: [4, 4], dtype: 'float32' }), null],
       {},
     );
-    expect(makePlan(tracer.graph(input, again), kernels).steps.map(({ op }) => op)).toEqual([
+    expect(makePlan(tracer.graph(again), kernels).steps.map(({ op }) => op)).toEqual([
       'linear',
       'relu',
       'linear',
@@ -225,8 +230,8 @@ describe('a plan', () => {
   it('knows whether the rows of its input keep to themselves', () => {
     const rowwise = (shape: number[], build: (tracer: Tracer, x: Value) => Value): boolean => {
       const tracer = new Tracer();
-      const input: Value = { shape, dtype: 'float32', source: { from: 'input' } };
-      return makePlan(tracer.graph(input, build(tracer, input)), kernels).rowwise;
+      const output = build(tracer, tracer.input({ shape, dtype: 'float32' }));
+      return makePlan(tracer.graph(output), kernels).rowwise;
     };
     const weight = { shape: [3, 4], dtype: 'float32' as const };
     const linear = (tracer: Tracer, x: Value): Value =>

@@ -26,9 +26,8 @@ const cases: readonly [architecture: string, row: number[], dtype?: DType][] = [
 function tracerOf(architecture: string): (rows: number, row: number[], dtype: DType) => Graph {
   const { root } = readTree(architecture, { maxModules: 100, maxDepth: 10 });
   return (rows, row, dtype) => {
-    const input = { shape: [rows, ...row], dtype };
     const tracer = new Tracer();
-    return tracer.graph(input, traceModule(tracer, root, { ...input, source: { from: 'input' } }));
+    return tracer.graph(traceModule(tracer, root, tracer.input({ shape: [rows, ...row], dtype })));
   };
 }
 

@@ -140,9 +140,8 @@ describe('a layer draws its parameters as reset_parameters does', () => {
 describe('a traced forward', () => {
   const ops = (architecture: unknown, shape: number[], dtype: 'float32' | 'int64' = 'float32') => {
     const tracer = new Tracer();
-    const input = { shape, dtype };
-    const output = traceModule(tracer, read(architecture), { ...input, source: { from: 'input' } });
-    return { ops: tracer.graph(input, output).nodes.map(({ op }) => op), shape: output.shape };
+    const output = traceModule(tracer, read(architecture), tracer.input({ shape, dtype }));
+    return { ops: tracer.graph(output).nodes.map(({ op }) => op), shape: output.shape };
   };
   /** An input for each type, and the shape PyTorch gives. */
   const SHAPES: Partial<Record<LayerType, [given: object, input: number[], output: number[]]>> = {

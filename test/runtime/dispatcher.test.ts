@@ -5,12 +5,11 @@ import { SharedMemory } from '#src/runtime/memory.js';
 import { MIN_INLINE_FLOPS } from '#src/runtime/threshold.js';
 
 const plan: Plan = {
-  input: { shape: [1], dtype: 'float32' },
-  output: { shape: [1], dtype: 'float32' },
+  inputs: [],
+  outputs: [],
   steps: [],
   inputBinding: 0,
   packed: [],
-  result: { bound: 0 },
   arenaBytes: 64,
   cost: 0,
   rowwise: false,

@@ -29,7 +29,7 @@ async function start(options: Partial<PoolOptions> = {}) {
 const run = ({ call, plan }: Product) => pool.call('forward', call, plan);
 
 function check({ plan, y, expected }: Product): void {
-  const [m, n] = plan.output.shape as [number, number];
+  const [m, n] = plan.outputs[0]!.shape as [number, number];
   const output = y();
   for (let i = 0; i < m; i++)
     for (let j = 0; j < n; j++)
@@ -40,10 +40,10 @@ function check({ plan, y, expected }: Product): void {
 /** A plan that refuses an index of its table of four rows. */
 function lookup(memory: SharedMemory, index: bigint) {
   const tracer = new Tracer();
-  const input = { shape: [1], dtype: 'int64' } as const;
+  const input = tracer.input({ shape: [1], dtype: 'int64' });
   const table = tracer.read({ shape: [4, 2], dtype: 'float32' });
-  const output = tracer.apply('embedding', [{ ...input, source: { from: 'input' } }, table], {});
-  const plan = makePlan(tracer.graph(input, output), unplacedKernels());
+  const output = tracer.apply('embedding', [input, table], {});
+  const plan = makePlan(tracer.graph(output), unplacedKernels());
   const [x, w, arena] = [8, 32, plan.arenaBytes].map((bytes) => memory.allocate(bytes, 0)) as [
     ReturnType<SharedMemory['allocate']>,
     ReturnType<SharedMemory['allocate']>,

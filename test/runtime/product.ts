@@ -29,11 +29,10 @@ export async function product(
   { first = 0, times = 1 }: { readonly first?: number; readonly times?: number } = {},
 ): Promise<Product> {
   const tracer = new Tracer();
-  const input = { shape: [m, k], dtype: 'float32' } as const;
   const weight = tracer.read({ shape: [n, k], dtype: 'float32' });
-  let output: Value = { ...input, source: { from: 'input' } };
+  let output: Value = tracer.input({ shape: [m, k], dtype: 'float32' });
   for (let i = 0; i < times; i++) output = tracer.apply('linear', [output, weight, null], {});
-  const plan = makePlan(tracer.graph(input, output), unplacedKernels());
+  const plan = makePlan(tracer.graph(output), unplacedKernels());
   const floats = (count: number, value: (i: number) => number) => {
     const region = memory.allocate(count * 4, 0);
     (memory.tensor(region, [count], 'float32').data as Float32Array).forEach((_, i, all) => {
