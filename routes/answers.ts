@@ -103,7 +103,11 @@ function about<S extends z.core.$ZodLooseShape>(id: string, shape: S) {
 const shape = z.array(z.int().min(0)).nullable().describe('null while a lazy parameter is uninitialised.');
 
 const named = z
-  .object({ path: z.string(), aliases: z.array(z.string()).describe('The other names of the same storage.') })
+  .object({
+    path: z.string(),
+    aliases: z.array(z.string()).describe('The other names of the same storage.'),
+    field: z.string().optional().describe('What of the parameter, where it is not its value: grad.'),
+  })
   .register(documented, { id: 'Named' });
 
 const parameterFields = {
@@ -163,7 +167,7 @@ export const parameterAnswer = about('ParameterAnswer', {
   status: z.enum(['initialized', 'uninitialized']),
   last_changed: z.int().describe('The revision that last changed it.'),
   value: tensor,
-  grad: z.null().describe('null before a backward.'),
+  grad: tensor.nullable().describe('null before the first backward.'),
 });
 
 export const changedAnswer = about('Changed', {
@@ -181,6 +185,12 @@ export const loadedAnswer = about('LoadedStateDict', {
   unexpected_keys: z.array(z.string()),
 });
 
+export const backwardAnswer = about('Gradients', {
+  parameters: z.array(named),
+  loss: z.number().nullable().describe('null with output_grad.'),
+  input_grad: tensor.nullable().optional().describe('With input_grad: null where the loss does not depend on it.'),
+});
+
 export const forwardAnswer = about('Outputs', { outputs: tensor });
 
 export const changesAnswer = about('Changes', {
@@ -192,7 +202,13 @@ export const changesAnswer = about('Changes', {
       time: z.string().meta({ format: 'date-time' }),
       module: z.string().optional().describe('Where a module was put or removed.'),
       parameters: z.array(
-        z.object({ path: z.string(), aliases: z.array(z.string()), index: z.string().nullable(), shape }),
+        z.object({
+          path: z.string(),
+          aliases: z.array(z.string()),
+          field: z.string().optional(),
+          index: z.string().nullable(),
+          shape,
+        }),
       ),
     }),
   ),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
+import { FIELDS } from '../src/models/edit-patch.js';
 import type { Registry } from '../src/models/registry.js';
 import { negotiate } from '../src/plugins/accept.js';
 import { rawHeaderFields } from '../src/plugins/raw.js';
@@ -36,7 +37,11 @@ const listQuery = strict({
 
 const readQuery = strict({ index: index.optional(), layout });
 
-const putQuery = strict({ index: index.optional() });
+const field = z
+  .enum(FIELDS, 'must be value or grad')
+  .describe('What of the parameter: its value, or its gradient.');
+
+const putQuery = strict({ index: index.optional(), field: field.optional() });
 
 /** `{"value": tensor}`, or the tensor itself. */
 const putBody = z
@@ -47,7 +52,7 @@ const putBody = z
   .meta(examples({ value: [[1, 2, 3, 4]] }));
 
 const valueOp = (op: 'set' | 'add' | 'sub' | 'mul' | 'div') =>
-  strict({ op: z.literal(op), index: index.optional(), value: tensor });
+  strict({ op: z.literal(op), index: index.optional(), field: field.optional(), value: tensor });
 
 const bound = number.optional();
 
@@ -60,10 +65,11 @@ const patchOp = z
       valueOp('sub'),
       valueOp('mul'),
       valueOp('div'),
-      strict({ op: z.literal('clamp'), index: index.optional(), min: bound, max: bound }),
+      strict({ op: z.literal('clamp'), index: index.optional(), field: field.optional(), min: bound, max: bound }),
       strict({
         op: z.literal('map'),
         index: index.optional(),
+        field: field.optional(),
         expression: z.string('must be an expression of w'),
       }),
     ],

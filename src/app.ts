@@ -5,6 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
+import { backwardRoutes } from '../routes/backward.js';
 import { forwardRoutes } from '../routes/forward.js';
 import { initRoutes } from '../routes/init.js';
 import { modelRoutes } from '../routes/models.js';
@@ -109,6 +110,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   tieRoutes(routes, registry);
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
+  backwardRoutes(routes, registry, writer);
   changeRoutes(routes, registry);
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();

@@ -57,7 +57,9 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
   Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> & {
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
-    /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */
+    /** y[i] = value */
+  fill(y: number, n: number, value: number): void;
+  /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */
     sum(x: number, y: number, outer: number, d: number, inner: number): void;
     copy(x: number, y: number, bytes: number): void;
     /** y[n0,n1,n2] = x[i · s0 + j · s1 + l · s2] */

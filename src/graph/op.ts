@@ -51,6 +51,8 @@ export interface OpAttributes extends UnaryAttributes {
   div: Record<never, never>;
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
+  /** one value everywhere */
+  fill: { shape: Shape; value: number };
   /** over dimensions start ... end - 1, which are gone then */
   sum: { start: number; end: number };
   /** s (the input or output of the function, see ops-pointwise), gradient of the output → gradient of the input */

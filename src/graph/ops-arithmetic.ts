@@ -122,6 +122,16 @@ export const affine: Op<'affine'> = {
   cost: (_inputs, output) => numel(output.shape),
 };
 
+export const fill: Op<'fill'> = {
+  shape: (_inputs, { shape }) => ({ shape, dtype: 'float32' }),
+  rowwise: () => false,
+  bind({ attributes: { shape, value } }) {
+    const count = numel(shape);
+    return (kernels, { output }) => kernels.fill(output, count, value);
+  },
+  cost: (_inputs, output) => numel(output.shape),
+};
+
 export const sum: Op<'sum'> = {
   shape([x], { start, end }) {
     requireFloat(x!, 'sum_cpu');

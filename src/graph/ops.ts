@@ -1,7 +1,7 @@
 // The one table of ops: what shapes each takes and gives, in PyTorch's words, and the kernel that computes it.
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
-import { affine, binary, sum } from './ops-arithmetic.js';
+import { affine, binary, fill, sum } from './ops-arithmetic.js';
 import type { Op, OpName } from './op.js';
 import { embedding, linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
@@ -49,6 +49,7 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   mul: binary('mul'),
   div: binary('div'),
   affine,
+  fill,
   sum,
   unary_gradient: unaryGradient,
   pack,

@@ -6,7 +6,7 @@ import { maddIsFused } from './lanes';
 
 export * from './activation-gradients';
 export * from './activations';
-export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
+export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
 export { embedding } from './embedding';
 export { linear, pack, pack_transposed } from './linear';

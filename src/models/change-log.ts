@@ -16,6 +16,9 @@ export const CHANGE_KINDS = [
   'put_module',
   'remove_module',
   'freeze',
+  'forward',
+  'backward',
+  'zero_grad',
 ] as const;
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
@@ -35,11 +38,14 @@ export interface ChangedParameter {
   /** The storage's first name, and its others. */
   readonly path: string;
   readonly aliases: readonly string[];
+  /** The companion that changed (`grad`), where it is not the value. */
+  readonly field?: string | undefined;
   /** The slice that changed; null is all of it. */
   readonly index: string | null;
   readonly shape: Shape;
   readonly dtype: DType;
-  readonly snapshot: Snapshot;
+  /** null: there are no values any more. */
+  readonly snapshot: Snapshot | null;
 }
 
 export interface Change {
@@ -178,5 +184,5 @@ function release(entry: Entry): void {
 
 /** Parameters of one change may share a snapshot: it counts, and is released, once. */
 function snapshotsOf(change: Change): Set<Snapshot> {
-  return new Set(change.parameters.map((parameter) => parameter.snapshot));
+  return new Set(change.parameters.flatMap(({ snapshot }) => snapshot ?? []));
 }

@@ -20,11 +20,11 @@ export class ChangeTexts {
   readonly #writers: Readonly<Record<Detail, Writer>> = {
     none: (parameter) => JSON.stringify(describe(parameter)),
     stats: (parameter) =>
-      parameter.snapshot.statistics().then(
+      parameter.snapshot?.statistics().then(
         (stats) => JSON.stringify({ ...describe(parameter), stats }, nonFiniteAsText),
         // A lost worker must not make a hole in the revisions.
         () => JSON.stringify({ ...describe(parameter), stats: null }),
-      ),
+      ) ?? JSON.stringify({ ...describe(parameter), stats: null }),
     values: (parameter) => this.#values.get(parameter) ?? this.#writeValues(parameter),
   };
 
@@ -43,7 +43,7 @@ export class ChangeTexts {
   }
 
   #writeValues(parameter: ChangedParameter): string {
-    const value = parameter.snapshot.read(parameter.index);
+    const value = parameter.snapshot?.read(parameter.index) ?? null;
     const text = stringifyAnswer({ ...describe(parameter), value });
     this.#values.set(parameter, text);
     this.#length += text.length;
@@ -62,8 +62,8 @@ export class ChangeTexts {
   }
 }
 
-function describe({ path, aliases, index, shape, dtype }: ChangedParameter) {
-  return { path, aliases, index, shape, dtype };
+function describe({ path, aliases, field, index, shape, dtype }: ChangedParameter) {
+  return { path, aliases, field, index, shape, dtype };
 }
 
 /** NaN and infinities are strings on the wire; JSON alone would make null of them. */

@@ -10,7 +10,8 @@ import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
-import { NAMINGS, patch, type ClientPatchOp, type ParameterEdit } from './edit-patch.js';
+import { backward, trainForward, zeroGrad, type BackwardRequest, type TrainForwardRequest } from './edit-backward.js';
+import { NAMINGS, patch, type ClientPatchOp, type Field, type ParameterEdit } from './edit-patch.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
@@ -18,6 +19,7 @@ import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { ReadWriteLock } from './lock.js';
 import { Panels } from './panels.js';
+import { Passes } from './passes.js';
 import { Plans } from './plans.js';
 import { Line } from './queue.js';
 import * as read from './read.js';
@@ -56,6 +58,7 @@ export class Model implements ModelState {
   readonly workplace: Workplace;
   readonly plans: Plans;
   readonly panels: Panels;
+  private readonly passes: Passes;
   private readonly lock = new ReadWriteLock();
   private readonly scheduler: Scheduler;
   /** Who waits for it. */
@@ -75,15 +78,16 @@ export class Model implements ModelState {
     this.tensors = new Tensors(options.workplace.memory);
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
+    this.passes = new Passes({ workplace: this.workplace, panels: this.panels, kernels: options.kernels });
     this.scheduler = options.scheduler;
     this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
   }
 
-  /** What it takes of memory, its log aside: parameters, buffers and their panels. */
+  /** What it takes of memory, its log aside: parameters and buffers, what they have beside their values, panels. */
   get bytes(): number {
-    return read.summary(this).bytes + this.panels.bytes;
+    return read.summary(this).bytes + this.panels.bytes + this.tensors.companionBytes;
   }
 
   summary(): Body {
@@ -122,7 +126,7 @@ export class Model implements ModelState {
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
   setParameter(
     path: string,
-    request: { value: unknown; index?: string | undefined },
+    request: { value: unknown; index?: string | undefined; field?: Field | undefined },
     terms?: Terms,
   ): Promise<Body> {
     const op: ClientPatchOp = { op: 'set', ...request };
@@ -175,6 +179,19 @@ export class Model implements ModelState {
     return this.forwards.run(request, terms);
   }
 
+  /** A forward in train mode, which is a change: running statistics and the generator move on. */
+  trainForward(request: TrainForwardRequest, terms?: Terms): Promise<Body> {
+    return this.change(trainForward(request, this.passes), terms);
+  }
+
+  backward(request: BackwardRequest, terms?: Terms): Promise<Body> {
+    return this.change(backward(request, this.passes), terms);
+  }
+
+  zeroGrad(request: { readonly module: string }, terms?: Terms): Promise<Body> {
+    return this.change(zeroGrad(request), terms);
+  }
+
   /**
    * The one way to change a model. The preparation sees a state that nobody else is changing. A change that waits is
    * given up at its deadline; one that has begun is made.
@@ -203,6 +220,7 @@ export class Model implements ModelState {
     return this.lock.exclusive(() => {
       this.closed = true;
       this.plans.clear();
+      this.passes.clear();
       this.panels.clear();
       this.tensors.keepOnly(new Map());
       if (this.generator) this.workplace.memory.release(this.generator);
@@ -231,13 +249,11 @@ export class Model implements ModelState {
   private commit(outcome: Outcome, draft: Draft): void {
     const { requiresGrad, root, kind } = outcome;
     const revision = this.revision + 1;
-    for (const [parameter, region] of draft.regions) {
-      this.tensors.set(parameter, {
-        region,
-        lastChanged: revision,
-        requiresGrad: this.gradOf(parameter, requiresGrad),
-      });
+    for (const [storage, region] of draft.regions) {
+      const trained = storage.kind !== 'companion' && this.gradOf(storage, requiresGrad);
+      this.tensors.set(storage, { region, lastChanged: revision, requiresGrad: trained });
     }
+    for (const storage of outcome.cleared ?? []) this.tensors.drop(storage);
     for (const [parameter, value] of requiresGrad ?? []) {
       this.tensors.set(parameter, { ...this.tensors.get(parameter), requiresGrad: value });
     }
@@ -249,6 +265,7 @@ export class Model implements ModelState {
       this.structure = new Structure(root);
       this.tensors.keepOnly(this.structure.namesOf);
       this.plans.clear();
+      this.passes.clear();
       if (kind !== 'build') this.architecture = describeArchitecture(root);
     }
     this.panels.prune();
@@ -256,18 +273,15 @@ export class Model implements ModelState {
     this.append(outcome);
   }
 
-  private append({ kind, module, touched, requiresGrad }: Outcome): void {
+  private append({ kind, module, touched, cleared = [], requiresGrad }: Outcome): void {
     const { memory, pool } = this.workplace;
     const frozen = [...(requiresGrad?.keys() ?? [])].filter((parameter) => !touched.has(parameter));
-    const told = [...touched, ...frozen.map((parameter) => [parameter, null] as const)];
-    const parameters = told.map(([parameter, index]) => {
-      const { shape, dtype } = parameter;
-      const snapshot = new RegionSnapshot(memory, pool, {
-        region: this.tensors.get(parameter).region,
-        shape,
-        dtype,
-      });
-      return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
+    const told = [...touched, ...[...frozen, ...cleared].map((storage) => [storage, null] as const)];
+    const parameters = told.map(([storage, index]) => {
+      const { shape, dtype } = storage;
+      const region = this.tensors.find(storage)?.region;
+      const snapshot = region ? new RegionSnapshot(memory, pool, { region, shape, dtype }) : null;
+      return { ...this.structure.identify(storage), index, shape, dtype, snapshot };
     });
     this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), module, parameters });
   }
@@ -279,8 +293,9 @@ export class Model implements ModelState {
   }
 
   private answer(outcome: Outcome | undefined): Body {
-    const touched = [...(outcome?.touched.keys() ?? []), ...(outcome?.requiresGrad?.keys() ?? [])];
-    const parameters = [...new Set(touched)].map((parameter) => this.structure.identify(parameter));
+    const { touched, cleared = [], requiresGrad } = outcome ?? {};
+    const told = new Set([...(touched?.keys() ?? []), ...cleared, ...(requiresGrad?.keys() ?? [])]);
+    const parameters = [...told].map((storage) => this.structure.identify(storage));
     return { ...this.identity(), parameters, ...outcome?.answer };
   }
 
@@ -294,6 +309,7 @@ export class Model implements ModelState {
 }
 
 /** Whether anything would be another: a value, the tree, what is trained, or where the generator stands. */
-function changes({ touched, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
-  return touched.size > 0 || (requiresGrad?.size ?? 0) > 0 || root !== undefined || generator !== undefined;
+function changes({ touched, cleared, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
+  const told = touched.size + (cleared?.length ?? 0) + (requiresGrad?.size ?? 0);
+  return told > 0 || root !== undefined || generator !== undefined;
 }

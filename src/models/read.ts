@@ -10,6 +10,7 @@ import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
+import { gradientOf, type Storage } from './companion.js';
 import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
@@ -101,7 +102,8 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
 /** The composite object: value, gradient and what is known of both. */
 export function parameter(state: ModelState, path: string, index: string | undefined) {
   const { parameter: found } = parameterAt(state, path);
-  const value = index === undefined ? state.tensors.read(found) : slice(state, found, index);
+  const grad = gradientOf(found);
+  const value = read(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
   return {
     ...describeParameter(state, found, state.structure.identify(found).path),
@@ -110,14 +112,15 @@ export function parameter(state: ModelState, path: string, index: string | undef
     requires_grad: requiresGrad,
     last_changed: lastChanged,
     value,
-    grad: null,
+    grad: state.tensors.find(grad) ? read(state, grad, index) : null,
   };
 }
 
-/** What stands together is held in its place. */
-function slice({ tensors }: ModelState, parameter: Parameter, index: string): TensorValue {
-  const view = viewOf(parameter.shape, index, 'index');
-  return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
+/** All of a storage, or what an index takes of it. What stands together is held in its place. */
+function read({ tensors }: ModelState, storage: Storage, index: string | undefined): TensorValue {
+  if (index === undefined) return tensors.read(storage);
+  const view = viewOf(storage.shape, index, 'index');
+  return isContiguous(view) ? tensors.read(storage, view) : gather(tensors.value(storage), view);
 }
 
 /** Every name with its values; names of one storage each have them. */
@@ -141,7 +144,7 @@ export function changes(log: ChangeLog, { after, limit }: { after: number; limit
       kind,
       time,
       ...(at !== undefined && { module: at }),
-      parameters: touched.map(({ path, aliases, index, shape }) => ({ path, aliases, index, shape })),
+      parameters: touched.map(({ path, aliases, field, index, shape }) => ({ path, aliases, field, index, shape })),
     })),
   };
 }

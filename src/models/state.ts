@@ -8,6 +8,7 @@ import type { Shape } from '../tensor/shape.js';
 import type { View } from '../tensor/view.js';
 import type { Draft } from './draft.js';
 import type { ChangeKind } from './change-log.js';
+import type { Companion, Storage } from './companion.js';
 import type { Structure } from './structure.js';
 import type { Tensors } from './tensors.js';
 
@@ -22,7 +23,9 @@ export interface ModelState {
 export interface Outcome {
   readonly kind: ChangeKind;
   /** The storages whose values change, with the slice that does (null: all of it). */
-  readonly touched: ReadonlyMap<Parameter, string | null>;
+  readonly touched: ReadonlyMap<Storage, string | null>;
+  /** Those that have no values from now on. */
+  readonly cleared?: readonly Companion[];
   readonly requiresGrad?: ReadonlyMap<Parameter, boolean>;
   /** Where a module was put or removed. */
   readonly module?: string;

@@ -130,11 +130,13 @@ export const unsubscribedMessage = z.strictObject({ type: z.literal('unsubscribe
 export const changedParameter = z.strictObject({
   path: z.string(),
   aliases: z.array(z.string()),
+  /** What of the parameter changed, where it is not its value: "grad", or an optimizer's name for its state. */
+  field: z.string().optional(),
   index: z.string().nullable(),
   shape,
   dtype,
-  /** With detail "values": the tensor at `index` (null: all of it) as of this revision. */
-  value: tensor.optional(),
+  /** With detail "values": the tensor at `index` (null: all of it) as of this revision; null where there is none any more. */
+  value: tensor.nullable().optional(),
   /** With detail "stats": of the whole parameter as of this revision; null where they could not be computed. */
   stats: z.record(z.string(), z.unknown()).nullable().optional(),
 });
