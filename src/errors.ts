@@ -39,6 +39,7 @@ export const ERRORS = {
   TIED_VALUES_DIFFER: [422, '%s and %s are one storage, the state gives them different values'],
   STATE_DICT_MISMATCH: [422, 'the state does not fit the module'],
   SHAPE_MISMATCH: [422, '%s'],
+  LOSS_NOT_FINITE: [422, 'the loss is %s at step %s; the last commit is kept'],
   NOT_DIFFERENTIABLE: [422, 'there is no gradient: %s'],
   NOT_CALLABLE: [422, 'module %s (%s) has no forward'],
   REVISION_UNKNOWN: [422, 'revision %s is in the future: the model is at %s'],

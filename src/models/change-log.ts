@@ -19,6 +19,7 @@ export const CHANGE_KINDS = [
   'forward',
   'backward',
   'zero_grad',
+  'train',
 ] as const;
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number];

@@ -157,6 +157,12 @@ export class Draft {
     return this.generator;
   }
 
+  /** The generator's next state is the one that stands there. */
+  copyGenerator(from: number): void {
+    this.generator ??= this.allocate(Generator.bytes);
+    this.steps.push({ kind: 'copy', from, to: this.generator.address, bytes: Generator.bytes });
+  }
+
   private allocate(bytes: number): Region {
     const region = this.workplace.memory.allocate(bytes, this.workplace.segment);
     this.workplace.segment ??= region.segment;

@@ -32,6 +32,8 @@ export interface PassSpec {
   /** Those of them that have gradients already: the new ones are added. */
   readonly accumulated: ReadonlySet<Parameter>;
   readonly inputGrad: boolean;
+  /** For training: values change from run to run, and gradients are read where the plan computes them. */
+  readonly training?: boolean;
 }
 
 export interface Pass {
@@ -46,6 +48,8 @@ export interface Pass {
     readonly output: number;
     readonly loss: number | null;
     readonly inputGrads: readonly (number | null)[];
+    /** In training: of the parameters that the goal depends on. */
+    readonly gradients: ReadonlyMap<Parameter, number>;
   };
 }
 
@@ -76,8 +80,8 @@ function attempts(given: readonly PlannedInput[]): DType[][] {
 }
 
 function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernels): Pass {
-  const { module, mode, goal, parameters, accumulated } = spec;
-  const tracer = new Tracer();
+  const { module, mode, goal, parameters, accumulated, training = false } = spec;
+  const tracer = new Tracer({ unpacked: training });
   // Before the trace, which may put other values in the place of buffers.
   const wanted = parameters.map((parameter) => tracer.read(parameter)!);
   const values = operands.map((operand) => tracer.input(operand));
@@ -90,6 +94,7 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
   let loss: number | null = null;
   const written: Pass['written'][number][] = [];
   const inputGrads: (number | null)[] = [];
+  const inArena = new Map<Parameter, number>();
   if (goal) {
     const { seed, value } = seedOf(tracer, goal, output, others);
     loss = keep(value);
@@ -99,6 +104,10 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
     parameters.forEach((parameter, i) => {
       const gradient = gradients[i];
       if (!gradient) return;
+      if (training) {
+        inArena.set(parameter, keep(gradient)!);
+        return;
+      }
       const before = accumulated.has(parameter) ? tracer.read(gradientOf(parameter)) : null;
       const sum = before ? tracer.apply('add', [before, gradient], {}) : gradient;
       outputs.push({ ...sum, bound: true });
@@ -113,7 +122,8 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
   }
   const graph = tracer.graph(...outputs);
   const plan = makePlan(graph, kernels);
-  return { id: nextPlanId(), plan, stored: graph.stored, written, slots: { output: 0, loss, inputGrads } };
+  const slots = { output: 0, loss, inputGrads, gradients: inArena };
+  return { id: nextPlanId(), plan, stored: graph.stored, written, slots };
 }
 
 function seedOf(

@@ -10,6 +10,7 @@ import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
 import type { KernelModule } from './kernel-module.js';
 import type { Reading, ReadOrder, TextOrder } from './text.js';
+import type { EvaluateOrder, Evaluation, TrainOrder, TrainReport } from './training.js';
 
 export type PlanId = number;
 
@@ -37,6 +38,8 @@ export type EditStep =
       readonly n: number;
       readonly k: number;
     }
+  /** int32: the numbers 0 ... n - 1, in an order that is drawn where there is a generator. */
+  | { readonly kind: 'order'; readonly to: number; readonly n: number; readonly generator: number | null }
   | { readonly kind: 'patch'; readonly target: Placed; readonly op: PlacedPatchOp };
 
 export interface Calls {
@@ -45,6 +48,10 @@ export interface Calls {
     args: { plan: PlanId; segment: number; arena: number; bindings: readonly number[] };
     result: null;
   };
+  /** Makes training steps with a plan that was told before. Rejects with ValueError. */
+  train: { args: TrainOrder; result: TrainReport };
+  /** Losses of batches, with a plan that was told before. Rejects with ValueError. */
+  evaluate: { args: EvaluateOrder; result: Evaluation };
   /** Rejects with ValueError where a step cannot be done. */
   edit: { args: { segment: number; steps: readonly EditStep[] }; result: null };
   statistics: { args: { segment: number; tensor: Placed }; result: Statistics };

@@ -20,6 +20,7 @@ import type { Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
 import { readBody, writeText } from './text.js';
+import { evaluate, train } from './training.js';
 
 beNice();
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
@@ -41,6 +42,15 @@ const handlers: Handlers = {
     ring.count('plans');
     ring.count('planSeconds', (performance.now() - start) / 1000);
     return null;
+  },
+  train(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    const wanted = (): boolean => ring.submittedMore;
+    return train(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader, wanted });
+  },
+  evaluate(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    return evaluate(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader });
   },
   edit({ segment, steps }) {
     edit(steps, segments[segment]!);
@@ -117,7 +127,7 @@ function runEntry(): void {
   const entry = ring.begin();
   receive(ring.messagesBefore(entry));
   const inRing = ring.kindOf(entry) === 'forward';
-  leader.entry = inRing ? entry : undefined;
+  leader.entry = ring.planOf(entry) === 0 ? undefined : entry;
   const ending = answer(inRing ? { call: 'forward', args: ring.forwardAt(entry) } : request!);
   ring.count('calls');
   ring.count('busySeconds', (performance.now() - start) / 1000);

@@ -1,0 +1,169 @@
+// Training on a worker: rows of the data are copied into place, the plan computes the loss and its gradients, the
+// optimizer changes the parameters where they stand. All of it in memory that belongs to one job.
+
+import type { Kernels } from '../graph/kernels.js';
+import type { Plan } from '../graph/plan.js';
+import { runPlan, type Crew } from '../graph/run.js';
+import type { Settings } from '../nn/optim/optimizer.js';
+import type { ElementwiseName } from '../nn/optim/table.js';
+import { ParameterUpdate, type Place } from '../nn/optim/update.js';
+import { viewAt } from './memory-view.js';
+import type { PlanId } from './protocol.js';
+
+/** Where an input of the plan comes from: rows of a tensor that stands in memory. */
+export interface RowSource {
+  readonly from: number;
+  readonly to: number;
+  readonly rowBytes: number;
+}
+
+/** A plan on rows of the data, batch after batch. */
+interface Batches {
+  readonly plan: PlanId;
+  readonly segment: number;
+  readonly arena: number;
+  readonly bindings: readonly number[];
+  readonly sources: readonly RowSource[];
+  /** int32: the rows of the data in their order. */
+  readonly order: number;
+  /** Rows of each batch, and where in the order the first one begins. */
+  readonly rows: number;
+  readonly first: number;
+  /** Address of the loss, a float32. */
+  readonly loss: number;
+}
+
+export interface TrainOrder extends Batches {
+  /** Hyperparameters of each step that is asked for, by parameter group. */
+  readonly settings: readonly (readonly Settings[])[];
+  readonly optimizer: ElementwiseName;
+  /** Whether the optimizer's state is there: what stands at its place is not read before. */
+  readonly stateMade: boolean;
+  readonly parameters: readonly { readonly group: number; readonly place: Place }[];
+  readonly clip: Clip | null;
+  /** Buffers that the plan gives new values: copied into place after each step. */
+  readonly updates: readonly { readonly from: number; readonly to: number; readonly bytes: number }[];
+  /** No step is begun later. */
+  readonly budgetMs: number;
+}
+
+export interface Clip {
+  readonly norm: number | null;
+  readonly normType: number;
+  readonly value: number | null;
+}
+
+export interface TrainReport {
+  /** One for each step that was made. */
+  readonly losses: readonly number[];
+  /** Total gradient norms, before clipping. */
+  readonly norms: readonly number[];
+  /** The last loss is not finite: that step changed no parameter. */
+  readonly broken: boolean;
+}
+
+export interface Bench {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+  readonly plan: Plan;
+  readonly crew: Crew;
+  /** Somebody waits for this worker. */
+  readonly wanted: () => boolean;
+}
+
+/** Makes steps until all are made, time is up, or somebody else wants the worker: at least one. */
+export function train(order: TrainOrder, bench: Bench): TrainReport {
+  const { memory, kernels, plan, crew, wanted } = bench;
+  const floats = new Float32Array(memory.buffer);
+  const updates = order.parameters.map(({ group, place }) => ({
+    group,
+    update: new ParameterUpdate(order.optimizer, place, { memory: floats, first: !order.stateMade }),
+  }));
+  const losses: number[] = [];
+  const norms: number[] = [];
+  const end = performance.now() + order.budgetMs;
+  for (const [i, settings] of order.settings.entries()) {
+    if (i > 0 && (performance.now() > end || wanted())) break;
+    gather(memory, order, i);
+    runPlan(plan, kernels, order, crew);
+    const loss = floats[order.loss / 4]!;
+    losses.push(loss);
+    if (!Number.isFinite(loss)) return { losses, norms, broken: true };
+    norms.push(clipped(order, kernels));
+    for (const { group, update } of updates) {
+      update.begin(settings[group]!);
+      update.update(kernels);
+    }
+    for (const { from, to, bytes } of order.updates) kernels.copy(from, to, bytes);
+  }
+  return { losses, norms, broken: false };
+}
+
+export interface EvaluateOrder extends Batches {
+  readonly count: number;
+  readonly accuracy: Accuracy | null;
+}
+
+/** How outputs are right: the largest of a row is the target's number, or each is on the target's side of a threshold. */
+export type Accuracy = {
+  readonly output: number;
+  readonly target: number;
+} & ({ readonly classes: number } | { readonly threshold: number; readonly perRow: number });
+
+export interface Evaluation {
+  /** Of each batch. */
+  readonly losses: readonly number[];
+  readonly right: number;
+  readonly judged: number;
+}
+
+/** Losses of batches, and how many of their outputs are right. */
+export function evaluate(order: EvaluateOrder, { memory, kernels, plan, crew }: Omit<Bench, 'wanted'>): Evaluation {
+  const losses: number[] = [];
+  let [right, judged] = [0, 0];
+  for (let i = 0; i < order.count; i++) {
+    gather(memory, order, i);
+    runPlan(plan, kernels, order, crew);
+    losses.push(viewAt(memory, order.loss, 1, 'float32')[0] as number);
+    if (!order.accuracy) continue;
+    const { accuracy, rows } = order;
+    judged += 'classes' in accuracy ? rows : rows * accuracy.perRow;
+    right += rightOnes(memory, accuracy, rows);
+  }
+  return { losses, right, judged };
+}
+
+function rightOnes(memory: WebAssembly.Memory, accuracy: Accuracy, rows: number): number {
+  let right = 0;
+  if ('classes' in accuracy) {
+    const { classes } = accuracy;
+    const outputs = viewAt(memory, accuracy.output, rows * classes, 'float32') as Float32Array;
+    const targets = viewAt(memory, accuracy.target, rows, 'int64') as BigInt64Array;
+    for (let i = 0; i < rows; i++) {
+      let best = i * classes;
+      for (let j = best + 1; j < (i + 1) * classes; j++) if (outputs[j]! > outputs[best]!) best = j;
+      if (best - i * classes === Number(targets[i])) right++;
+    }
+    return right;
+  }
+  const count = rows * accuracy.perRow;
+  const outputs = viewAt(memory, accuracy.output, count, 'float32') as Float32Array;
+  const targets = viewAt(memory, accuracy.target, count, 'float32') as Float32Array;
+  for (let i = 0; i < count; i++) if (outputs[i]! > accuracy.threshold === targets[i]! > 0.5) right++;
+  return right;
+}
+
+/** Copies the rows of a batch; those that stand one after another in one piece. */
+function gather(memory: WebAssembly.Memory, { order, rows, first, sources }: Batches, batch: number): void {
+  const numbers = viewAt(memory, order + 4 * (first + batch * rows), rows, 'int32') as Int32Array;
+  const bytes = new Uint8Array(memory.buffer);
+  for (let i = 0; i < rows; ) {
+    let run = 1;
+    while (i + run < rows && numbers[i + run] === numbers[i]! + run) run++;
+    for (const { from, to, rowBytes } of sources) {
+      const start = from + numbers[i]! * rowBytes;
+      bytes.copyWithin(to + i * rowBytes, start, start + run * rowBytes);
+    }
+    i += run;
+  }
+}
