@@ -2,6 +2,8 @@
 // Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs
 // (an activation's output may be its input).
 
+import type { OptimizerKernels } from './optimizer-kernels.js';
+
 /** y[i] = f(x[i]) for i < n; a and b are the function's own parameters (0 where it has none). */
 export type UnaryKernel = (x: number, y: number, n: number, a: number, b: number) => void;
 
@@ -52,7 +54,8 @@ export type BinaryKernel = (
   b2: number,
 ) => void;
 
-export type Kernels = Record<UnaryName, UnaryKernel> &
+export type Kernels = OptimizerKernels &
+  Record<UnaryName, UnaryKernel> &
   Record<`${UnaryName}_gradient`, UnaryGradientKernel> &
   Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> & {
     /** y[i] = scale · x[i] + shift, rounded twice */

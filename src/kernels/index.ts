@@ -12,11 +12,14 @@ export { embedding } from './embedding';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export { adam, adamax, nadam, radam } from './optim-moments';
+export { adadelta, adagrad, rmsprop, rprop, sgd } from './optim-rates';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';
 export { reading_bytes } from './text-reading';
 export { write_bool, write_float32, write_int32, write_int64 } from './text-write';
+export { axpy, dot, max_abs, min_abs, scale, sum_abs, sum_powers } from './vectors';
 
 /** 1 where madd rounds once (fused), 0 where it rounds twice. */
 export function madd_is_fused(): i32 {

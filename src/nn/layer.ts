@@ -30,6 +30,12 @@ export type OptionDefinition = {
       /** Strings that stand for numbers yet to be computed (`padding='same'`). */
       readonly words?: readonly string[];
     }
+  /** A tuple of floats; `orOne`: a float alone is taken too, and stands for as many as are needed. */
+  | {
+      readonly kind: 'floats';
+      readonly lengths: { readonly minimum: number; readonly maximum: number };
+      readonly orOne?: boolean;
+    }
 );
 export type OptionKind = OptionDefinition['kind'];
 

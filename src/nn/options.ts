@@ -28,7 +28,7 @@ const PLACEMENT = new Map([
  * order where `faults` is empty; each fault's path is `path` followed by the option's name.
  */
 export function checkOptions(
-  { type, definition }: { type: string; definition: LayerDefinition },
+  { type, definition }: { type: string; definition: Pick<LayerDefinition, 'options' | 'check'> },
   given: ReadonlyMap<string, unknown>,
   path: string,
 ): { options: Options; faults: Fault[] } {
@@ -102,6 +102,15 @@ const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => 
       lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
     const alternatives = [anInt(minimum), `a list of ${many} of them`, ...words.map((word) => `'${word}'`)];
     return { wrong: `must be ${alternatives.join(' or ')}` };
+  },
+  floats: ({ lengths: { minimum, maximum }, orOne }, value) => {
+    const one = orOne === true ? asFloat(value) : undefined;
+    if (one !== undefined) return { value: one };
+    const fits = Array.isArray(value) && value.length >= minimum && value.length <= maximum;
+    const items = fits ? value.map(asFloat) : [undefined];
+    if (items.every((item) => item !== undefined)) return { value: items };
+    const many = minimum === maximum ? minimum : `${minimum} to ${maximum}`;
+    return { wrong: `must be ${orOne === true ? 'a number or ' : ''}a list of ${many} numbers` };
   },
 };
 
