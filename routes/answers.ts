@@ -3,6 +3,7 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
+import { STATUSES } from '../src/models/training.js';
 import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
 import { whenSent } from '../src/plugins/sent.js';
@@ -191,6 +192,57 @@ export const backwardAnswer = about('Gradients', {
   input_grad: tensor.nullable().optional().describe('With input_grad: null where the loss does not depend on it.'),
 });
 
+const problemSchema = z
+  .object({
+    type: z.string().meta({ format: 'uri-reference' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    request_id: z.string().optional(),
+  })
+  .register(documented, { id: 'Problem', description: 'RFC 9457. `code` is stable, texts are not.' });
+
+const number = z.unknown().meta({ $ref: '#/components/schemas/Number' });
+
+const jobFields = {
+  id: z.string(),
+  model: z.string(),
+  model_epoch: z.string(),
+  created: z.string().meta({ format: 'date-time' }),
+  status: z.enum(STATUSES),
+  step: z.int(),
+  steps: z.int(),
+  epoch: z.int(),
+  epochs: z.int(),
+  loss: number.describe('Of the last step; null before the first.'),
+  lr: z.array(z.number()).describe('Of each parameter group.'),
+  grad_norm: number.describe('Of all gradients together, before clipping; null before the first step.'),
+  examples_per_second: z.number(),
+  seconds: z.number(),
+  seconds_left: z.number().nullable(),
+  stopped_early: z.boolean(),
+  committed_revision: z.int().nullable().describe('The revision that the last commit made.'),
+  error: problemSchema.optional(),
+};
+
+export const jobAnswer = z
+  .object({
+    ...jobFields,
+    losses: z.array(number).describe('One for each step.'),
+    history: z.array(
+      z.object({
+        epoch: z.int(),
+        loss: number,
+        validation: z.object({ loss: number, accuracy: z.number().optional() }).optional(),
+      }),
+    ),
+  })
+  .register(documented, { id: 'Job' });
+
+export const jobList = z.object({ jobs: z.array(z.object(jobFields)) }).register(documented, { id: 'JobList' });
+
 export const forwardAnswer = about('Outputs', { outputs: tensor });
 
 export const changesAnswer = about('Changes', {
@@ -213,18 +265,6 @@ export const changesAnswer = about('Changes', {
     }),
   ),
 });
-
-const problemSchema = z
-  .object({
-    type: z.string().meta({ format: 'uri-reference' }),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-    request_id: z.string().optional(),
-  })
-  .register(documented, { id: 'Problem', description: 'RFC 9457. `code` is stable, texts are not.' });
 
 /** The answer of a route that does what it was asked. */
 export function success<S extends z.ZodType>(description: string, schema: S) {

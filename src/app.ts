@@ -5,6 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
+import { trainRoutes } from '../routes/train.js';
 import { backwardRoutes } from '../routes/backward.js';
 import { forwardRoutes } from '../routes/forward.js';
 import { initRoutes } from '../routes/init.js';
@@ -111,6 +112,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
   backwardRoutes(routes, registry, writer);
+  trainRoutes(routes, registry);
   changeRoutes(routes, registry);
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();

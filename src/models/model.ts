@@ -18,6 +18,7 @@ import { explained } from './failures.js';
 import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { ReadWriteLock } from './lock.js';
+import type { Job, Jobs } from './jobs.js';
 import { Panels } from './panels.js';
 import { Passes } from './passes.js';
 import { Plans } from './plans.js';
@@ -29,6 +30,8 @@ import type { ModelState, Outcome, Preparation } from './state.js';
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
+import { Training } from './training.js';
+import { setUp, type TrainRequest } from './training-setup.js';
 
 export type Body = Record<string, unknown>;
 
@@ -41,6 +44,7 @@ export interface ModelOptions {
   readonly workplace: Workplace;
   readonly scheduler: Scheduler;
   readonly kernels: Kernels;
+  readonly jobs: Jobs;
   readonly limits: TreeLimits;
   readonly log: { readonly entries: number; readonly bytes: number };
 }
@@ -59,6 +63,10 @@ export class Model implements ModelState {
   readonly plans: Plans;
   readonly panels: Panels;
   private readonly passes: Passes;
+  private readonly kernels: Kernels;
+  private readonly jobs: Jobs;
+  private training: Training | undefined;
+  private job: Job | undefined;
   private readonly lock = new ReadWriteLock();
   private readonly scheduler: Scheduler;
   /** Who waits for it. */
@@ -79,6 +87,8 @@ export class Model implements ModelState {
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
     this.passes = new Passes({ workplace: this.workplace, panels: this.panels, kernels: options.kernels });
+    this.kernels = options.kernels;
+    this.jobs = options.jobs;
     this.scheduler = options.scheduler;
     this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
@@ -200,7 +210,7 @@ export class Model implements ModelState {
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
     const task = this.scheduler.queue.enter(this.line, { timeoutMs }, expire);
-    const made = this.lock.exclusive(async () => {
+    const make = (): Promise<Body> => this.lock.exclusive(async () => {
       if (!task.start()) return expired;
       task.waive();
       try {
@@ -212,11 +222,53 @@ export class Model implements ModelState {
         throw error;
       }
     });
+    const made = this.training ? this.training.atCommit(make) : make();
     return explained(() => Promise.race([made, expired]));
+  }
+
+  /**
+   * Starts a job that trains it: answered when it has begun. Changes from then on wait for its commits.
+   * Throws JOB_RUNNING where there is one.
+   */
+  async train(request: TrainRequest, terms?: Terms): Promise<Job> {
+    const refuseSecond = (): void => {
+      if (this.job?.running) throw new ApiError('JOB_RUNNING', [this.job.id]);
+    };
+    refuseSecond();
+    let job: Job | undefined;
+    await this.change(async () => {
+      refuseSecond();
+      const training = new Training(this, setUp(this, request, { workplace: this.workplace, kernels: this.kernels }));
+      await training.begin();
+      this.training = training;
+      const ended = async (): Promise<void> => {
+        this.training = undefined;
+        await training.serveWaiting();
+      };
+      job = this.jobs.add({ model: this.name, epoch: this.epoch }, training, ended);
+      this.job = job;
+      return undefined;
+    }, terms);
+    return job!;
+  }
+
+  /** Where the generator stands. */
+  get generatorRegion(): Region {
+    return this.generator!;
+  }
+
+  /** Makes what a job has trained visible, between forwards. */
+  async adopt(outcome: Outcome, draft: Draft): Promise<number> {
+    return this.lock.exclusive(() => {
+      this.assertAlive();
+      this.commit(outcome, draft);
+      return this.revision;
+    });
   }
 
   /** Waits for what runs, then lets go of everything but the log: who reads it may be behind. */
   close(): Promise<void> {
+    this.training?.cancel();
     return this.lock.exclusive(() => {
       this.closed = true;
       this.plans.clear();

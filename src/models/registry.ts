@@ -8,6 +8,7 @@ import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
 import { drawTree, readTree } from './edit-structure.js';
 import type { ChangeLog } from './change-log.js';
+import { Jobs } from './jobs.js';
 import { Model, type Body } from './model.js';
 import { Scheduler } from './scheduler.js';
 import type { Directory } from './subscriptions.js';
@@ -57,6 +58,7 @@ export class Registry implements Directory {
   private readonly options: RegistryOptions;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
+  readonly jobs = new Jobs();
 
   constructor(options: RegistryOptions) {
     this.options = options;
@@ -95,6 +97,7 @@ export class Registry implements Directory {
         workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
         scheduler: this.scheduler,
         kernels: unplacedKernels(),
+        jobs: this.jobs,
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
       });

@@ -180,8 +180,9 @@ function stateOf(name: ElementwiseName, parameter: Parameter, settings: Settings
     .map((tensor) => companion(parameter, tensor.name, tensor.shape === 'scalar' ? [] : parameter.shape));
 }
 
-function clipOf({ clip_grad_norm: norm = null, clip_grad_value: value = null }: TrainRequest): Clip | null {
-  return norm === null && value === null ? null : { norm, normType: 2, value };
+function clipOf({ clip_grad_norm: norm, clip_grad_value: value }: TrainRequest): Clip | null {
+  if (norm === undefined && value === undefined) return null;
+  return { norm: norm ?? null, normType: 2, value: value ?? null };
 }
 
 interface PassMeans extends SetupMeans {

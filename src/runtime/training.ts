@@ -89,7 +89,7 @@ export function train(order: TrainOrder, bench: Bench): TrainReport {
     const loss = floats[order.loss / 4]!;
     losses.push(loss);
     if (!Number.isFinite(loss)) return { losses, norms, broken: true };
-    norms.push(clipped(order, kernels));
+    norms.push(clipped(order, memory));
     for (const { group, update } of updates) {
       update.begin(settings[group]!);
       update.update(kernels);
@@ -151,6 +151,16 @@ function rightOnes(memory: WebAssembly.Memory, accuracy: Accuracy, rows: number)
   const targets = viewAt(memory, accuracy.target, count, 'float32') as Float32Array;
   for (let i = 0; i < count; i++) if (outputs[i]! > accuracy.threshold === targets[i]! > 0.5) right++;
   return right;
+}
+
+// TEMPORARY
+function clipped({ parameters, clip }: TrainOrder, memory: WebAssembly.Memory): number {
+  let sum = 0;
+  const all = parameters.map(({ place }) => new Float32Array(memory.buffer, place.gradient, place.numel));
+  for (const a of all) for (let i = 0; i < a.length; i++) sum += a[i]! * a[i]!;
+  const norm = Math.sqrt(sum);
+  if (clip?.norm && norm > clip.norm) for (const a of all) for (let i = 0; i < a.length; i++) a[i] = (a[i]! * clip.norm) / (norm + 1e-6);
+  return norm;
 }
 
 /** Copies the rows of a batch; those that stand one after another in one piece. */
