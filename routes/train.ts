@@ -1,7 +1,6 @@
 // Training jobs: started on a model, asked about and cancelled by their id.
 
 import { z } from 'zod';
-import type { Job } from '../src/models/jobs.js';
 import type { Registry } from '../src/models/registry.js';
 import { MODES } from '../src/nn/layer.js';
 import { examples, flag, strict, type App } from '../src/plugins/schema.js';
@@ -59,15 +58,6 @@ const trainBody = strict({
 const trainQuery = strict({ wait: flag(false).describe('Answer when it is over.') });
 const jobParams = z.object({ job: z.string().describe('The id of a job.') });
 
-/** Numbers that JSON has no words for are strings, as in tensors. */
-function answerable(job: Job): Record<string, unknown> {
-  return JSON.parse(
-    JSON.stringify(job.report(), (_key, value: unknown) =>
-      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-    ),
-  ) as Record<string, unknown>;
-}
-
 export function trainRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/train',
@@ -109,7 +99,7 @@ export function trainRoutes(app: App, models: Registry): void {
       return reply
         .code(request.query.wait ? 200 : 202)
         .header('location', `/v1/jobs/${job.id}`)
-        .send(answerable(job));
+        .send(job.report());
     },
   );
 
@@ -127,7 +117,7 @@ export function trainRoutes(app: App, models: Registry): void {
     async (request, reply) =>
       reply.send({
         jobs: models.jobs.list(request.query.model).map((job) => {
-          const { losses: _, history: __, ...summary } = answerable(job);
+          const { losses: _, history: __, ...summary } = job.report();
           return summary;
         }),
       }),
@@ -144,7 +134,7 @@ export function trainRoutes(app: App, models: Registry): void {
         response: { 200: success('What became of it so far.', jobAnswer), ...problems('JOB_NOT_FOUND') },
       },
     },
-    async (request, reply) => reply.send(answerable(models.jobs.get(request.params.job))),
+    async (request, reply) => reply.send(models.jobs.get(request.params.job).report()),
   );
 
   app.delete(
@@ -162,7 +152,7 @@ export function trainRoutes(app: App, models: Registry): void {
       const job = models.jobs.get(request.params.job);
       job.cancel();
       await job.over;
-      return reply.send(answerable(job));
+      return reply.send(job.report());
     },
   );
 }

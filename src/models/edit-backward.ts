@@ -4,6 +4,7 @@
 import { ApiError } from '../errors.js';
 import type { Mode } from '../nn/layer.js';
 import { namedParameters, type Module, type Parameter } from '../nn/module.js';
+import { wireNumber } from '../tensor/number-schema.js';
 import { gradientOf, type Storage } from './companion.js';
 import type { Goal, LossSpec, PassSpec } from './pass.js';
 import { planned, type Given, type Passes } from './passes.js';
@@ -72,7 +73,7 @@ export function backward(request: BackwardRequest, passes: Passes): Preparation 
       kind: 'backward',
       touched: wholly(touched),
       answer: {
-        loss: loss === null ? null : Number(read(loss).data[0]),
+        loss: loss === null ? null : wireNumber(Number(read(loss).data[0])),
         ...(request.input_grad && { input_grad: inputGrad === null ? null : read(inputGrad!) }),
       },
     };

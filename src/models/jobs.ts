@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { ApiError, problem } from '../errors.js';
+import { wireNumber } from '../tensor/number-schema.js';
 import type { Training } from './training.js';
 
 /** Jobs that are over and can still be asked about. */
@@ -55,9 +56,9 @@ export class Job {
       steps: training.steps,
       epoch: training.epoch,
       epochs: training.epochs,
-      loss: training.losses.at(-1) ?? null,
-      lr: training.lr,
-      grad_norm: training.gradNorm,
+      loss: wireNumber(training.losses.at(-1)),
+      lr: [...training.lr],
+      grad_norm: wireNumber(training.gradNorm),
       examples_per_second: training.examplesPerSecond,
       seconds: training.seconds,
       seconds_left: training.secondsLeft,
@@ -76,8 +77,12 @@ export class Job {
       stopped_early: training.stoppedEarly,
       /** Of the last commit. */
       committed_revision: training.revision,
-      losses: training.losses,
-      history: training.history,
+      losses: training.losses.map((loss) => wireNumber(loss)),
+      history: training.history.map(({ epoch, loss, validation }) => ({
+        epoch,
+        loss: wireNumber(loss),
+        ...(validation && { validation: { ...validation, loss: wireNumber(validation.loss) } }),
+      })),
       ...(training.error && { error: problem(training.error) }),
     };
   }

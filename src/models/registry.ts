@@ -11,7 +11,7 @@ import type { ChangeLog } from './change-log.js';
 import { Jobs } from './jobs.js';
 import { Model, type Body } from './model.js';
 import { Scheduler } from './scheduler.js';
-import type { Directory } from './subscriptions.js';
+import type { Directory, JobProgress } from './subscriptions.js';
 
 export interface RegistryLimits {
   readonly maxModels: number;
@@ -163,6 +163,10 @@ export class Registry implements Directory {
   onRemoved(listener: (model: Model) => void): () => void {
     this.removed.add(listener);
     return () => void this.removed.delete(listener);
+  }
+
+  onProgress(listener: (progress: JobProgress) => void): () => void {
+    return this.jobs.onProgress((job) => listener({ model: job.model.model, job: job.id, ...job.progress() }));
   }
 
   /** Gives up panels, which can be made again, or else what logs hold of the past; whether that made room. */

@@ -11,6 +11,7 @@ import { didYouMean } from '../nearest.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
 import { CHANGE_KINDS } from './change-log.js';
+import { STATUSES } from './training.js';
 
 export const subscriptionId = z.union(
   [z.string().max(128), z.int()],
@@ -101,6 +102,8 @@ export const forwardHeader = forwardMessage.omit({ inputs: true }).extend({
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 const dtype = z.enum(DTYPE_NAMES);
 const shape = z.array(z.int().min(0));
+/** NaN and infinities are strings. */
+const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
 const tensor = z.strictObject({ dtype, shape, data: z.array(z.unknown()) });
 
 /** The first message on every socket. */
@@ -175,6 +178,30 @@ export const deletedMessage = z.strictObject({
   revision,
 });
 
+/** How far a training job is: at most twenty times a second, and when it is over. */
+export const progressMessage = z.strictObject({
+  type: z.literal('progress'),
+  id: subscriptionId,
+  model: z.string(),
+  /** The job's id: GET /v1/jobs/{job}. */
+  job: z.string(),
+  status: z.enum(STATUSES),
+  step: z.int(),
+  steps: z.int(),
+  /** Of the training, from 1: not the model's. */
+  epoch: z.int(),
+  epochs: z.int(),
+  /** Of the last step; null before the first. */
+  loss: number.nullable(),
+  /** Of each parameter group. */
+  lr: z.array(z.number()),
+  /** Of all gradients together, before clipping. */
+  grad_norm: number.nullable(),
+  examples_per_second: z.number(),
+  seconds: z.number(),
+  seconds_left: z.number().nullable(),
+});
+
 /** What a forward gives, and the revision it belongs to. */
 export const outputsMessage = z.strictObject({
   type: z.literal('outputs'),
@@ -208,6 +235,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   changeMessage,
   resyncMessage,
   deletedMessage,
+  progressMessage,
   outputsMessage,
   pongMessage,
   errorMessage,
@@ -221,6 +249,7 @@ export type ForwardHeader = z.infer<typeof forwardHeader>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type HelloMessage = z.infer<typeof helloMessage>;
 export type ChangeMessage = z.infer<typeof changeMessage>;
+export type ProgressMessage = z.infer<typeof progressMessage>;
 export type ServerMessage = z.infer<typeof serverMessage>;
 
 /** The fields of a forward, told by text or by a frame's header. */

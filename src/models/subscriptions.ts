@@ -6,7 +6,7 @@ import type { ChangeLog } from './change-log.js';
 import type { ChangeTexts } from './change-text.js';
 import { LogReader } from './log-reader.js';
 import type { Outbox } from './outbox.js';
-import type { SubscribeMessage, SubscriptionId } from './stream-messages.js';
+import type { ProgressMessage, SubscribeMessage, SubscriptionId } from './stream-messages.js';
 
 /** A model, as far as its watchers know it. */
 export interface Watchable {
@@ -23,7 +23,12 @@ export interface Directory {
   /** Returns the listener's removal. */
   onAdded(listener: (model: Watchable) => void): () => void;
   onRemoved(listener: (model: Watchable) => void): () => void;
+  /** Told where a model's training is, now and then, and when it is over. */
+  onProgress(listener: (progress: JobProgress) => void): () => void;
 }
+
+/** How far a job is that trains a model. */
+export type JobProgress = Omit<ProgressMessage, 'type' | 'id'>;
 
 export interface SubscriptionLimits {
   readonly maxSubscriptions: number;
@@ -62,6 +67,7 @@ export class Subscriber {
     this.#stopListening = [
       options.directory.onAdded((model) => this.#added(model)),
       options.directory.onRemoved((model) => this.#removed(model)),
+      options.directory.onProgress((progress) => this.#progressed(progress)),
     ];
   }
 
@@ -127,6 +133,17 @@ export class Subscriber {
     });
     readers.set(model.name, reader);
     reader.start();
+  }
+
+  /** Progress is of the moment: who does not read it now is not told later, but for the end. */
+  #progressed(progress: JobProgress): void {
+    const { outbox } = this.#options;
+    for (const { id, names, request } of this.#subscriptions.values()) {
+      if (names && !names.has(progress.model)) continue;
+      if (request.kinds && !request.kinds.includes('train')) continue;
+      if (progress.status === 'running' && !outbox.reading) continue;
+      outbox.send({ type: 'progress', id, ...progress });
+    }
   }
 
   #added(model: Watchable): void {

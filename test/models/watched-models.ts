@@ -7,7 +7,7 @@ import {
   type ChangeKind,
   type Snapshot,
 } from '#src/models/change-log.js';
-import type { Directory, Watchable } from '#src/models/subscriptions.js';
+import type { Directory, JobProgress, Watchable } from '#src/models/subscriptions.js';
 import { TensorValue } from '#src/tensor/tensor-value.js';
 
 export class CountedSnapshot implements Snapshot {
@@ -94,13 +94,14 @@ export class ModelDirectory implements Directory {
   readonly #models = new Map<string, WatchedModel>();
   readonly #added = new Set<(model: Watchable) => void>();
   readonly #removed = new Set<(model: Watchable) => void>();
+  readonly #progressed = new Set<(progress: JobProgress) => void>();
 
   constructor(...models: readonly WatchedModel[]) {
     for (const model of models) this.add(model);
   }
 
   get listeners(): number {
-    return this.#added.size + this.#removed.size;
+    return this.#added.size + this.#removed.size + this.#progressed.size;
   }
 
   find(name: string): WatchedModel | undefined {
@@ -114,6 +115,11 @@ export class ModelDirectory implements Directory {
   onAdded(listener: (model: Watchable) => void): () => void {
     this.#added.add(listener);
     return () => void this.#added.delete(listener);
+  }
+
+  onProgress(listener: (progress: JobProgress) => void): () => void {
+    this.#progressed.add(listener);
+    return () => void this.#progressed.delete(listener);
   }
 
   onRemoved(listener: (model: Watchable) => void): () => void {

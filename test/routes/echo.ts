@@ -62,6 +62,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     all: () => [],
     onAdded: () => () => undefined,
     onRemoved: () => () => undefined,
+    onProgress: () => () => undefined,
   } as unknown as Registry;
   const memory = new SharedMemory({ limitBytes: 2 ** 20 });
   memory.allocate(4096);
