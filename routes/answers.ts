@@ -206,6 +206,17 @@ const problemSchema = z
 
 const number = z.unknown().meta({ $ref: '#/components/schemas/Number' });
 
+export const gradcheckAnswer = about('GradientCheck', {
+  passed: z.boolean(),
+  worst: z
+    .object({ path: z.string(), index: z.string(), analytic: number, numeric: number, difference: number })
+    .nullable()
+    .describe('The element furthest outside of what is allowed, or nearest to its bound.'),
+  parameters: z.array(
+    z.object({ path: z.string(), checked: z.int(), passed: z.boolean(), difference: number }),
+  ),
+});
+
 const jobFields = {
   id: z.string(),
   model: z.string(),

@@ -85,6 +85,13 @@ export class Draft {
     return { address, shape, dtype };
   }
 
+  /** A copy of a storage's present values that only this draft uses. */
+  copyOf(storage: Storage): Placed {
+    const target = this.scratch(storage);
+    this.copy(this.tensors.get(storage).region.address, target);
+    return target;
+  }
+
   /** Decodes a client's tensor into memory. Throws TensorError. */
   stage(value: unknown, tensor: { shape: Shape; dtype: DType; path: string }): Placed {
     const { shape, dtype, path } = tensor;

@@ -91,7 +91,10 @@ export function zeroGrad({ module: at }: { readonly module: string }): Preparati
   };
 }
 
-function goalOf({ targets, loss, output_grad }: BackwardRequest): { goal: Goal; others: Given[] } {
+export function goalOf({ targets, loss, output_grad }: Pick<BackwardRequest, 'targets' | 'loss' | 'output_grad'>): {
+  goal: Goal;
+  others: Given[];
+} {
   if (output_grad !== undefined) {
     const beside = [loss !== undefined && 'loss', targets !== undefined && 'targets'].filter(Boolean);
     if (beside.length > 0) {
@@ -109,7 +112,7 @@ function goalOf({ targets, loss, output_grad }: BackwardRequest): { goal: Goal; 
 }
 
 /** The parameters of a module that are to be trained. */
-function trained(state: ModelState, module: Module): Parameter[] {
+export function trained(state: ModelState, module: Module): Parameter[] {
   return namedParameters(module)
     .map(({ value }) => value)
     .filter((parameter) => parameter.kind === 'parameter' && state.tensors.get(parameter).requiresGrad);

@@ -19,6 +19,7 @@ import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { ReadWriteLock } from './lock.js';
 import type { Job, Jobs } from './jobs.js';
+import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
 import { Panels } from './panels.js';
 import { Passes } from './passes.js';
 import { Plans } from './plans.js';
@@ -224,6 +225,40 @@ export class Model implements ModelState {
     });
     const made = this.training ? this.training.atCommit(make) : make();
     return explained(() => Promise.race([made, expired]));
+  }
+
+  /** Gradients beside central differences. Nothing changes; forwards go on meanwhile. */
+  checkGradients(request: GradientCheckRequest, terms?: Terms): Promise<Body> {
+    return this.examine(async (draft) => {
+      const { workplace, panels, kernels } = this;
+      return { ...this.identity(), ...(await checkGradients(this, request, { workplace, panels, kernels, draft })) };
+    }, terms);
+  }
+
+  /** Work that only reads, on one revision: changes wait until it is done. The draft's memory is for scratch. */
+  private async examine(work: (draft: Draft) => Promise<Body>, terms: Terms = {}): Promise<Body> {
+    let expire!: (error: ApiError) => void;
+    const expired = new Promise<never>((_resolve, reject) => (expire = reject));
+    const task = this.scheduler.queue.enter(this.line, terms, expire);
+    await new Promise<void>((shared) => this.lock.share(shared));
+    const made = async (): Promise<Body> => {
+      if (!task.start()) return expired;
+      task.waive();
+      const draft = new Draft(this.workplace, this.tensors, this.generator);
+      try {
+        this.assertAlive();
+        const body = await work(draft);
+        task.end('done');
+        return body;
+      } catch (error) {
+        task.end('failed');
+        throw error;
+      } finally {
+        draft.discard();
+      }
+    };
+    const settled = made().finally(() => this.lock.unshare());
+    return explained(() => Promise.race([settled, expired]));
   }
 
   /**

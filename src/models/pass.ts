@@ -1,6 +1,7 @@
 // A pass: a module's forward in one mode, and what comes of it besides the output: a loss, gradients, changed buffers.
 // Traced and planned for inputs of known shapes; run as often as wanted.
 
+import { sumTo } from '../graph/broadcasting.js';
 import { differentiate, GradientError, type Seed } from '../graph/gradient.js';
 import { DTypeError, type Operand } from '../graph/op.js';
 import { makePlan, type Plan } from '../graph/plan.js';
@@ -34,6 +35,8 @@ export interface PassSpec {
   readonly inputGrad: boolean;
   /** For training: values change from run to run, and gradients are read where the plan computes them. */
   readonly training?: boolean;
+  /** With outputGrad: Σ output · gradient is computed too, as the loss. */
+  readonly objective?: boolean;
 }
 
 export interface Pass {
@@ -97,7 +100,7 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
   const inArena = new Map<Parameter, number>();
   if (goal) {
     const { seed, value } = seedOf(tracer, goal, output, others);
-    loss = keep(value);
+    loss = keep(value ?? (spec.objective ? objectiveOf(tracer, seed) : null));
     const floats = spec.inputGrad ? inputs.map((input) => (input.dtype === 'float32' ? input : null)) : [];
     const all = [...wanted, ...floats.filter((input) => input !== null)];
     const gradients = differentiate(tracer, [seed], all);
@@ -144,6 +147,10 @@ function seedOf(
   }
   const value = traceLoss(tracer, goal.loss, { output, target: others[0]! });
   return { seed: { value, gradient: tracer.apply('fill', [], { shape: value.shape, value: 1 }) }, value };
+}
+
+function objectiveOf({ apply }: Tracer, { value, gradient }: Seed): Value {
+  return sumTo(apply, apply('mul', [value, gradient], {}), []);
 }
 
 function sameExtents(a: Shape, b: Shape): boolean {

@@ -3,11 +3,13 @@
 import { ApiError } from '../errors.js';
 import { GradientError } from '../graph/gradient.js';
 import type { Kernels } from '../graph/kernels.js';
+import type { Plan } from '../graph/plan.js';
 import { GENERATOR } from '../graph/tracer.js';
 import { address } from '../graph/run.js';
 import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
+import type { Region, SharedMemory } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
@@ -63,7 +65,7 @@ export class Passes {
       this.known.set(key, known);
       return known;
     }
-    const pass = explainedPass(spec, this.means.kernels);
+    const pass = makePassFor(spec, this.means.kernels);
     if (this.known.size >= MAX_PASSES) this.drop(this.known.keys().next().value!);
     this.known.set(key, pass);
     return pass;
@@ -83,29 +85,17 @@ export class Passes {
     const { memory, pool } = workplace;
     const packed = plan.packed.map((index) => stored[index] as Parameter);
     if (packed.length > 0 && panels.lack(packed)) await panels.make(packed);
-    let bytes = 0;
-    const places = plan.inputs.map(({ shape, dtype }) => {
-      const at = bytes;
-      bytes += Math.ceil(byteLength(shape, dtype) / ALIGNMENT) * ALIGNMENT;
-      return at;
-    });
-    const room = draft.room(bytes + plan.arenaBytes);
-    plan.inputs.forEach(({ shape, dtype }, i) => {
-      const { value, path } = given[i]!;
-      const { data } = memory.view(room.segment, room.address + places[i]!, shape, dtype);
-      writeTensor(value, data, path);
-    });
+    const { room, inputs, arena } = placeInputs(plan, given, { draft, memory });
     const touched = written.map((target) => ('gradientOf' in target ? gradientOf(target.gradientOf) : target));
     const targets = touched.map((storage) => draft.replace(storage).address);
     const held = panels.hold(packed);
-    const arena = room.address + bytes;
     const bindings = [
       ...stored.map((storage) =>
         storage === GENERATOR
           ? draft.nextGenerator().address
           : state.tensors.get(storage as Storage).region.address,
       ),
-      ...places.map((at) => room.address + at),
+      ...inputs,
       ...targets,
       ...held.map((region) => region?.address ?? 0),
     ];
@@ -130,7 +120,29 @@ export class Passes {
   }
 }
 
-function explainedPass(spec: PassSpec, kernels: Kernels): Pass {
+/** Decodes what clients gave into the draft's memory, with the arena behind it. Throws TensorError or QuotaError. */
+export function placeInputs(
+  { inputs, arenaBytes }: Plan,
+  given: readonly Given[],
+  { draft, memory }: { draft: Draft; memory: SharedMemory },
+): { room: Region; inputs: readonly number[]; arena: number } {
+  let bytes = 0;
+  const places = inputs.map(({ shape, dtype }) => {
+    const at = bytes;
+    bytes += Math.ceil(byteLength(shape, dtype) / ALIGNMENT) * ALIGNMENT;
+    return at;
+  });
+  const room = draft.room(bytes + arenaBytes);
+  const addresses = places.map((at) => room.address + at);
+  inputs.forEach(({ shape, dtype }, i) => {
+    const { value, path } = given[i]!;
+    writeTensor(value, memory.view(room.segment, addresses[i]!, shape, dtype).data, path);
+  });
+  return { room, inputs: addresses, arena: room.address + bytes };
+}
+
+/** Throws NOT_DIFFERENTIABLE, and what makePass throws. */
+export function makePassFor(spec: PassSpec, kernels: Kernels): Pass {
   try {
     return makePass(spec, kernels);
   } catch (error) {

@@ -115,7 +115,15 @@ export class Member {
 /** What the request runs, where that is a plan. */
 export function planCall(request: Request): RingForward | undefined {
   const { call, args } = request;
-  return call === 'forward' || call === 'train' || call === 'evaluate' ? args : undefined;
+  switch (call) {
+    case 'forward':
+    case 'train':
+    case 'evaluate':
+    case 'differences':
+      return args;
+    default:
+      return undefined;
+  }
 }
 
 function settleBy(job: Job, message: FromWorker): void {

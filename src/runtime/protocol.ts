@@ -8,6 +8,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Statistics } from '../tensor/statistics.js';
+import type { DifferencesOrder } from './gradient-check.js';
 import type { KernelModule } from './kernel-module.js';
 import type { Reading, ReadOrder, TextOrder } from './text.js';
 import type { EvaluateOrder, Evaluation, TrainOrder, TrainReport } from './training.js';
@@ -52,6 +53,8 @@ export interface Calls {
   train: { args: TrainOrder; result: TrainReport };
   /** Losses of batches, with a plan that was told before. Rejects with ValueError. */
   evaluate: { args: EvaluateOrder; result: Evaluation };
+  /** Central differences of a plan's loss. Rejects with ValueError. */
+  differences: { args: DifferencesOrder; result: number[] };
   /** Rejects with ValueError where a step cannot be done. */
   edit: { args: { segment: number; steps: readonly EditStep[] }; result: null };
   statistics: { args: { segment: number; tensor: Placed }; result: Statistics };

@@ -12,6 +12,7 @@ import { Bell } from './bell.js';
 import { Board } from './board.js';
 import { Helper, Leader } from './crew.js';
 import { edit } from './edit.js';
+import { differences } from './gradient-check.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
 import { beNice } from './niceness.js';
@@ -51,6 +52,10 @@ const handlers: Handlers = {
   evaluate(order) {
     const { memory, kernels } = segments[order.segment]!;
     return evaluate(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader });
+  },
+  differences(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    return differences(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader });
   },
   edit({ segment, steps }) {
     edit(steps, segments[segment]!);
