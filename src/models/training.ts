@@ -114,9 +114,10 @@ export class Training {
   /** Trains to the end; `onProgress` is called where there is something new to tell. Never rejects. */
   async run(onProgress: () => void): Promise<void> {
     try {
-      for (; this.epoch <= this.epochs && !this.cancelled; this.epoch++) {
+      for (;;) {
         await this.runEpoch(onProgress);
-        if (this.stoppedEarly || this.epoch === this.epochs) break;
+        if (this.cancelled || this.stoppedEarly || this.epoch === this.epochs) break;
+        this.epoch++;
       }
       this.status = this.cancelled ? 'cancelled' : 'done';
     } catch (thrown) {
