@@ -1,6 +1,7 @@
 // A pass: a module's forward in one mode, and what comes of it besides the output: a loss, gradients, changed buffers.
 // Traced and planned for inputs of known shapes; run as often as wanted.
 
+import { ApiError } from '../errors.js';
 import { sumTo } from '../graph/broadcasting.js';
 import { differentiate, GradientError, type Seed } from '../graph/gradient.js';
 import { DTypeError, type Operand } from '../graph/op.js';
@@ -12,7 +13,7 @@ import type { Module, Parameter } from '../nn/module.js';
 import { traceModule } from '../nn/trace.js';
 import type { PlanId } from '../runtime/protocol.js';
 import type { DType } from '../tensor/dtype.js';
-import type { Shape } from '../tensor/shape.js';
+import { numel, type Shape } from '../tensor/shape.js';
 import { gradientOf } from './companion.js';
 import { nextPlanId, type PlannedInput } from './plans.js';
 
@@ -157,9 +158,12 @@ function sameExtents(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
 
-// TEMPORARY
-function traceLoss(tracer: Tracer, _loss: LossSpec, { output, target }: { output: Value; target: Value }): Value {
-  const d = tracer.apply('sub', [output, target], {});
-  const s = tracer.apply('sum', [tracer.apply('mul', [d, d], {})], { start: 0, end: output.shape.length });
-  return tracer.apply('affine', [s], { scale: 1 / output.shape.reduce((a, b) => a * b, 1), shift: 0 });
+/** Throws INVALID_REQUEST for a loss that is not known. */
+function traceLoss({ apply }: Tracer, loss: LossSpec, { output, target }: { output: Value; target: Value }): Value {
+  if (loss.name !== 'mse_loss') {
+    throw new ApiError('INVALID_REQUEST', [], [{ path: 'loss.name', message: 'must be mse_loss' }]);
+  }
+  const difference = apply('sub', [output, target], {});
+  const sum = sumTo(apply, apply('mul', [difference, difference], {}), []);
+  return apply('affine', [sum], { scale: 1 / numel(difference.shape), shift: 0 });
 }

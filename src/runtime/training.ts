@@ -153,13 +153,23 @@ function rightOnes(memory: WebAssembly.Memory, accuracy: Accuracy, rows: number)
   return right;
 }
 
-// TEMPORARY
+/** Cuts the gradients as the order says; their norm as it was before. */
 function clipped({ parameters, clip }: TrainOrder, memory: WebAssembly.Memory): number {
+  const gradients = parameters.map(
+    ({ place: { gradient, numel } }) => viewAt(memory, gradient, numel, 'float32') as Float32Array,
+  );
   let sum = 0;
-  const all = parameters.map(({ place }) => new Float32Array(memory.buffer, place.gradient, place.numel));
-  for (const a of all) for (let i = 0; i < a.length; i++) sum += a[i]! * a[i]!;
+  for (const values of gradients) for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
   const norm = Math.sqrt(sum);
-  if (clip?.norm && norm > clip.norm) for (const a of all) for (let i = 0; i < a.length; i++) a[i] = (a[i]! * clip.norm) / (norm + 1e-6);
+  const factor = clip?.norm ? clip.norm / (norm + 1e-6) : 1;
+  const bound = clip?.value ?? Infinity;
+  if (factor < 1 || bound < Infinity) {
+    for (const values of gradients) {
+      for (let i = 0; i < values.length; i++) {
+        values[i] = Math.min(bound, Math.max(-bound, values[i]! * Math.min(1, factor)));
+      }
+    }
+  }
   return norm;
 }
 
