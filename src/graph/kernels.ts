@@ -54,7 +54,8 @@ export type BinaryKernel = (
 
 export type Kernels = Record<UnaryName, UnaryKernel> &
   Record<`${UnaryName}_gradient`, UnaryGradientKernel> &
-  Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> & {
+  Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> &
+  StatisticsKernels & {
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
     /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */
@@ -245,3 +246,25 @@ export type WriteKernel = (
   to: number,
   out: number,
 ) => number;
+
+type IntegerName = 'int64' | 'int32' | 'bool';
+
+/** Of x[n], n > 0: out[10] in float64, as MOMENTS of src/runtime/surveyor.ts names them. */
+type MomentsKernel = (x: number, n: number, out: number) => void;
+
+/**
+ * Adds to counts[bins] (uint32) how many of x[n] are in edges[i] <= x < edges[i + 1], the last edge included; edges:
+ * float64[bins + 1], ascending. even 1: they are as far apart, but for rounding.
+ */
+type HistogramKernel = (
+  x: number,
+  n: number,
+  edges: number,
+  bins: number,
+  even: number,
+  counts: number,
+) => void;
+
+/** By the dtype of x. */
+type StatisticsKernels = Record<`moments_${'float32' | IntegerName}`, MomentsKernel> &
+  Record<`histogram_${'float32' | IntegerName}`, HistogramKernel>;

@@ -13,6 +13,7 @@ export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';
+export * from './statistics';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';
 export { reading_bytes } from './text-reading';

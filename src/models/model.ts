@@ -257,16 +257,12 @@ export class Model implements ModelState {
   }
 
   private append({ kind, module, touched, requiresGrad }: Outcome): void {
-    const { memory, pool } = this.workplace;
     const frozen = [...(requiresGrad?.keys() ?? [])].filter((parameter) => !touched.has(parameter));
     const told = [...touched, ...frozen.map((parameter) => [parameter, null] as const)];
     const parameters = told.map(([parameter, index]) => {
       const { shape, dtype } = parameter;
-      const snapshot = new RegionSnapshot(memory, pool, {
-        region: this.tensors.get(parameter).region,
-        shape,
-        dtype,
-      });
+      const { region } = this.tensors.get(parameter);
+      const snapshot = new RegionSnapshot(this.workplace, { region, shape, dtype });
       return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
     });
     this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), module, parameters });

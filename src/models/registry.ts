@@ -6,6 +6,7 @@ import { Dispatcher } from '../runtime/dispatcher.js';
 import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
+import { Surveys } from '../runtime/surveys.js';
 import { drawTree, readTree } from './edit-structure.js';
 import type { ChangeLog } from './change-log.js';
 import { Model, type Body } from './model.js';
@@ -57,6 +58,7 @@ export class Registry implements Directory {
   private readonly options: RegistryOptions;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
+  private readonly surveys: Surveys;
 
   constructor(options: RegistryOptions) {
     this.options = options;
@@ -68,6 +70,7 @@ export class Registry implements Directory {
       queue: { perModel: maxQueue, total: maxQueueTotal },
     });
     this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
+    this.surveys = new Surveys(options.pool, options.memory);
     options.memory.reclaim = () => this.reclaim();
   }
 
@@ -92,7 +95,13 @@ export class Registry implements Directory {
         seed,
         architecture,
         epoch: randomUUID(),
-        workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
+        workplace: {
+          pool,
+          memory,
+          dispatcher: this.dispatcher,
+          surveys: this.surveys,
+          segment: undefined,
+        },
         scheduler: this.scheduler,
         kernels: unplacedKernels(),
         limits: tree,

@@ -8,6 +8,7 @@ import {
   type Snapshot,
 } from '#src/models/change-log.js';
 import type { Directory, Watchable } from '#src/models/subscriptions.js';
+import type { Statistics } from '#src/tensor/statistics.js';
 import { TensorValue } from '#src/tensor/tensor-value.js';
 
 export class CountedSnapshot implements Snapshot {
@@ -32,9 +33,9 @@ export class CountedSnapshot implements Snapshot {
     return new TensorValue('float32', [], Float32Array.of(this.#values[Number(index)]!));
   }
 
-  statistics(): Promise<Record<string, unknown>> {
+  statistics(): Promise<Statistics> {
     if (this.releases > 0) throw new Error('read after its release');
-    return this.#statistics();
+    return this.#statistics() as Promise<unknown> as Promise<Statistics>;
   }
 
   release(): void {
