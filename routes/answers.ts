@@ -148,13 +148,50 @@ export const modelList = z
   })
   .register(documented, { id: 'ModelList' });
 
+const statistic = z.union([z.number(), z.string()]).nullable();
+
+export const statisticsAnswer = z
+  .object({
+    shape: z.array(z.int()),
+    numel: z.int(),
+    min: statistic,
+    max: statistic,
+    mean: statistic,
+    std: statistic.describe('Unbiased; null below two elements.'),
+    norm: statistic.describe('The square root of the sum of squares.'),
+    nan: z.int().describe('How many are NaN: then the numbers above are NaN too.'),
+    infinity: z.int(),
+    zeros: z.int(),
+    histogram: z
+      .object({ edges: z.array(z.union([z.number(), z.string()])), counts: z.array(z.int()) })
+      .optional()
+      .describe('counts[i] are in edges[i] <= x < edges[i + 1], the last one with its upper edge.'),
+  })
+  .register(documented, {
+    id: 'Statistics',
+    description: 'Of float32 rounded to float32; "NaN", "Infinity" and "-Infinity" are strings.',
+  });
+
+/** What is told of a parameter's numbers. */
+const numbersFields = {
+  value: tensor.optional(),
+  grad: z.null().optional().describe('null before a backward.'),
+  stats: statisticsAnswer.optional(),
+};
+
 export const moduleList = about('ModuleList', {
   modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),
 });
 
 export const moduleAnswer = about('ModuleAnswer', moduleFields);
 
-export const parameterList = about('ParameterList', { parameters: z.array(parameterInfo) });
+export const parameterList = about('ParameterList', {
+  parameters: z.array(
+    z
+      .object({ ...parameterFields, numel: z.int(), ...numbersFields })
+      .register(documented, { id: 'ListedParameter' }),
+  ),
+});
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
@@ -162,8 +199,7 @@ export const parameterAnswer = about('ParameterAnswer', {
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
   last_changed: z.int().describe('The revision that last changed it.'),
-  value: tensor,
-  grad: z.null().describe('null before a backward.'),
+  ...numbersFields,
 });
 
 export const changedAnswer = about('Changed', {

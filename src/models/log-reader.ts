@@ -12,7 +12,7 @@ export interface LogReaderOptions {
   readonly model: Watchable;
   /** The last revision the client has seen; -1 where that was of another epoch. */
   readonly after: number;
-  readonly request: Pick<SubscribeMessage, 'detail' | 'prefix' | 'kinds'>;
+  readonly request: Pick<SubscribeMessage, 'detail' | 'bins' | 'prefix' | 'kinds'>;
   readonly outbox: Outbox;
   readonly texts: ChangeTexts;
   /** The model is gone and its client knows; the successor has its name now. */
@@ -113,7 +113,7 @@ export class LogReader {
     this.#place = change.revision;
     if (parameters === undefined) return 'again';
     const identity = { id, model: model.name, epoch: model.epoch };
-    const text = texts.write(identity, change, { detail: request.detail, parameters });
+    const text = texts.write(identity, change, { ...request, parameters });
     if (typeof text === 'string') {
       outbox.sendText(text);
       return 'again';

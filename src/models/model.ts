@@ -16,6 +16,7 @@ import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
 import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
+import { inspect, type Told, type Wanted } from './inspect.js';
 import { ReadWriteLock } from './lock.js';
 import { Panels } from './panels.js';
 import { Plans } from './plans.js';
@@ -29,6 +30,9 @@ import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
 
 export type Body = Record<string, unknown>;
+
+/** Of one parameter, where nothing else is said. */
+const EVERYTHING: Wanted = { value: true, grad: true, stats: true };
 
 export interface ModelOptions {
   readonly name: string;
@@ -103,12 +107,31 @@ export class Model implements ModelState {
     return { ...this.identity(), ...read.module(this, path) };
   }
 
-  parameters(query: read.ParametersQuery): Body {
-    return { ...this.identity(), parameters: read.parameters(this, query) };
+  /** With of their numbers what is wanted. */
+  async parameters({ wanted = {}, ...query }: read.ParametersQuery & { wanted?: Wanted }): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const listed = read.parameters(this, query);
+      const told = await this.inspect(
+        listed.map(({ parameter }) => parameter),
+        wanted,
+      );
+      const parameters = listed.map(({ described }, i) => ({ ...described, ...told[i] }));
+      return { ...identity, parameters };
+    });
   }
 
-  async parameter(path: string, query: { index?: string | undefined }): Promise<Body> {
-    return explained(() => ({ ...this.identity(), ...read.parameter(this, path, query.index) }));
+  /** The composite object: what is known of a parameter, and of its numbers, or those at an index, what is wanted. */
+  async parameter(
+    path: string,
+    { index, wanted = EVERYTHING }: { index?: string | undefined; wanted?: Wanted | undefined },
+  ): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const { parameter, described } = read.parameter(this, path);
+      const [told] = await this.inspect([parameter], wanted, index);
+      return { ...identity, ...described, ...told };
+    });
   }
 
   async stateDict(query: { module: string }): Promise<Body> {
@@ -208,6 +231,11 @@ export class Model implements ModelState {
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
     });
+  }
+
+  private inspect(parameters: readonly Parameter[], wanted: Wanted, index?: string): Promise<Told[]> {
+    const { surveys } = this.workplace;
+    return inspect({ tensors: this.tensors, surveys }, parameters, wanted, index);
   }
 
   private async make(prepare: Preparation): Promise<Body> {

@@ -8,9 +8,8 @@ import { everyName, joinPath, namedModules, type Module, type Parameter } from '
 import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
-import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
+import { moduleAt, parameterAt, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */
@@ -80,8 +79,8 @@ export function parameters(state: ModelState, { module: at, recurse, kind }: Par
     names.set(value, [...(names.get(value) ?? []), path]);
   }
   return [...names].map(([parameter, [path, ...aliases]]) => ({
-    ...describeParameter(state, parameter, path!),
-    aliases,
+    parameter,
+    described: { ...describeParameter(state, parameter, path!), aliases },
   }));
 }
 
@@ -98,26 +97,18 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
   };
 }
 
-/** The composite object: value, gradient and what is known of both. */
-export function parameter(state: ModelState, path: string, index: string | undefined) {
+/** What is known of a parameter besides its numbers. */
+export function parameter(state: ModelState, path: string) {
   const { parameter: found } = parameterAt(state, path);
-  const value = index === undefined ? state.tensors.read(found) : slice(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
-  return {
+  const described = {
     ...describeParameter(state, found, state.structure.identify(found).path),
     is_leaf: true,
     status: 'initialized',
     requires_grad: requiresGrad,
     last_changed: lastChanged,
-    value,
-    grad: null,
   };
-}
-
-/** What stands together is held in its place. */
-function slice({ tensors }: ModelState, parameter: Parameter, index: string): TensorValue {
-  const view = viewOf(parameter.shape, index, 'index');
-  return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
+  return { parameter: found, described };
 }
 
 /** Every name with its values; names of one storage each have them. */

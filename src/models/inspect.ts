@@ -1,0 +1,79 @@
+// What is told of parameters' numbers: values, gradients, statistics, of all of a parameter or of a slice. All of one
+// answer is of one revision: what is read later, by workers, is held from the start.
+
+import type { Parameter } from '../nn/module.js';
+import { HeldTensor } from '../runtime/held-tensor.js';
+import type { Surveys } from '../runtime/surveys.js';
+import type { Bins } from '../tensor/bins.js';
+import type { Statistics } from '../tensor/statistics.js';
+import type { TensorValue } from '../tensor/tensor-value.js';
+import { gather, isContiguous, type View } from '../tensor/view.js';
+import { viewOf } from './state.js';
+import type { Tensors } from './tensors.js';
+
+export interface Wanted {
+  readonly value?: boolean;
+  readonly grad?: boolean;
+  readonly stats?: boolean;
+  /** Of the histogram in the statistics; absent: none. */
+  readonly bins?: Bins | undefined;
+}
+
+/** What was wanted, and no more. */
+export interface Told {
+  readonly value?: TensorValue;
+  readonly grad?: TensorValue | null;
+  readonly stats?: Statistics;
+}
+
+interface Numbers {
+  readonly tensors: Tensors;
+  readonly surveys: Surveys;
+}
+
+/**
+ * Of each parameter, in order; of what `index` takes of it. Whoever gets held values lets them go. Throws INDEX_INVALID or
+ * INDEX_OUT_OF_RANGE; rejects with WorkerLostError or PoolClosedError, and holds nothing then.
+ */
+export async function inspect(
+  numbers: Numbers,
+  parameters: readonly Parameter[],
+  wanted: Wanted,
+  index?: string,
+): Promise<Told[]> {
+  const views = parameters.map(({ shape }) =>
+    index === undefined ? undefined : viewOf(shape, index, 'index'),
+  );
+  const values = parameters.map((parameter, i) =>
+    wanted.value ? read(numbers.tensors, parameter, views[i]) : undefined,
+  );
+  try {
+    const stats = await Promise.all(
+      parameters.map((parameter, i) =>
+        wanted.stats ? survey(numbers, parameter, { view: views[i], bins: wanted.bins }) : undefined,
+      ),
+    );
+    return parameters.map((_, i) => ({
+      ...(wanted.value && { value: values[i]! }),
+      ...(wanted.grad && { grad: null }),
+      ...(wanted.stats && { stats: stats[i]! }),
+    }));
+  } catch (error) {
+    for (const value of values) if (value instanceof HeldTensor) value.release();
+    throw error;
+  }
+}
+
+/** What stands together is held in its place. */
+function read(tensors: Tensors, parameter: Parameter, view: View | undefined): TensorValue {
+  if (!view) return tensors.read(parameter);
+  return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
+}
+
+function survey(
+  { tensors, surveys }: Numbers,
+  parameter: Parameter,
+  options: { view: View | undefined; bins: Bins | undefined },
+): Promise<Statistics> {
+  return surveys.statistics(tensors.get(parameter).region, parameter, options);
+}
