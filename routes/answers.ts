@@ -3,6 +3,7 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
+import { WATCHED_NUMBERS } from '../src/models/alert-log.js';
 import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
 import { whenSent } from '../src/plugins/sent.js';
@@ -232,6 +233,33 @@ export const changesAnswer = about('Changes', {
       ),
     }),
   ),
+});
+
+const alertFields = z.object({
+  revision: z.int(),
+  time: z.string().meta({ format: 'date-time' }),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  stats: statisticsAnswer,
+});
+
+const watchpointFields = {
+  id: z.string(),
+  path: z.string(),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  evaluated: z.int().describe('The last revision looked at.'),
+  state: z
+    .record(z.string(), z.boolean())
+    .describe('Whether the condition holds, of each parameter and buffer covered.'),
+  fired: z.int().describe('How many alerts there were.'),
+  last_alert: alertFields.nullable(),
+};
+
+export const watchpointAnswer = about('WatchpointAnswer', watchpointFields);
+
+export const watchpointList = about('WatchpointList', {
+  watchpoints: z.array(z.object(watchpointFields).register(documented, { id: 'Watchpoint' })),
 });
 
 const problemSchema = z

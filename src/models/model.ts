@@ -6,6 +6,7 @@ import { describeArchitecture } from '../nn/architecture-text.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
+import { AlertLog } from './alert-log.js';
 import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
@@ -28,6 +29,7 @@ import type { ModelState, Outcome, Preparation } from './state.js';
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
+import { Watchpoints, type WatchpointRequest } from './watchpoints.js';
 
 export type Body = Record<string, unknown>;
 
@@ -45,6 +47,7 @@ export interface ModelOptions {
   readonly kernels: Kernels;
   readonly limits: TreeLimits;
   readonly log: { readonly entries: number; readonly bytes: number };
+  readonly maxWatchpoints: number;
 }
 
 export class Model implements ModelState {
@@ -53,6 +56,8 @@ export class Model implements ModelState {
   readonly seed: number;
   readonly limits: TreeLimits;
   readonly log: ChangeLog;
+  readonly alerts = new AlertLog();
+  readonly watchpoints: Watchpoints;
   readonly tensors: Tensors;
   structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
   architecture: unknown;
@@ -80,6 +85,7 @@ export class Model implements ModelState {
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
     this.scheduler = options.scheduler;
+    this.watchpoints = new Watchpoints(this, options.maxWatchpoints);
     this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
@@ -140,6 +146,32 @@ export class Model implements ModelState {
 
   changes(query: { after: number; limit: number }): Body {
     return { ...this.identity(), ...read.changes(this.log, query) };
+  }
+
+  /** Watches from now on; nothing of the model changes. */
+  async addWatchpoint(request: WatchpointRequest): Promise<Body> {
+    return explained(async () => {
+      const watchpoint = await this.watchpoints.add(request);
+      this.assertAlive();
+      return { ...this.identity(), ...watchpoint.describe() };
+    });
+  }
+
+  /** As it is once all changes of now have been looked at. */
+  async watchpoint(id: string): Promise<Body> {
+    const watchpoint = this.watchpoints.get(id);
+    await watchpoint.upToDate();
+    return { ...this.identity(), ...watchpoint.describe() };
+  }
+
+  async listWatchpoints(): Promise<Body> {
+    await Promise.all(this.watchpoints.list().map((watchpoint) => watchpoint.upToDate()));
+    const watchpoints = this.watchpoints.list().map((watchpoint) => watchpoint.describe());
+    return { ...this.identity(), watchpoints };
+  }
+
+  removeWatchpoint(id: string): void {
+    this.watchpoints.remove(id);
   }
 
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
@@ -225,6 +257,7 @@ export class Model implements ModelState {
   close(): Promise<void> {
     return this.lock.exclusive(() => {
       this.closed = true;
+      this.watchpoints.close();
       this.plans.clear();
       this.panels.clear();
       this.tensors.keepOnly(new Map());

@@ -24,6 +24,8 @@ export interface RegistryLimits {
   readonly maxQueueTotal: number;
   readonly maxBatchRows: number;
   readonly maxDelayUs: number;
+  /** Of one model. */
+  readonly maxWatchpoints: number;
 }
 
 /** Batches of forwards with a worker: one that runs, and one behind it that hides the way of the answer. */
@@ -106,6 +108,7 @@ export class Registry implements Directory {
         kernels: unplacedKernels(),
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
+        maxWatchpoints: limits.maxWatchpoints,
       });
       await model.change((_state, draft) => ({
         kind: 'build',

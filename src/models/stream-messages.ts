@@ -11,6 +11,7 @@ import { didYouMean } from '../nearest.js';
 import { binsFault } from '../tensor/bins.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
+import { WATCHED_NUMBERS } from './alert-log.js';
 import { CHANGE_KINDS } from './change-log.js';
 
 export const subscriptionId = z.union(
@@ -167,6 +168,23 @@ export const changeMessage = z.strictObject({
   parameters: z.array(changedParameter),
 });
 
+/** A watchpoint's condition became true. It comes after the change of that revision, perhaps with later ones between. */
+export const alertMessage = z.strictObject({
+  type: z.literal('alert'),
+  id: subscriptionId,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  time: z.iso.datetime(),
+  /** Its id. */
+  watchpoint: z.string(),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  stats: z.record(z.string(), z.unknown()),
+});
+
 /** What was to come cannot be told; read the model anew. The next change is the one after `revision`. */
 export const resyncMessage = z.strictObject({
   type: z.literal('resync'),
@@ -219,6 +237,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   subscribedMessage,
   unsubscribedMessage,
   changeMessage,
+  alertMessage,
   resyncMessage,
   deletedMessage,
   outputsMessage,

@@ -14,6 +14,30 @@ describe('a subscription with a word that is none', () => {
   });
 });
 
+describe('the bins of a subscription', () => {
+  const fault = (given: object): string[] =>
+    (subscribeMessage.safeParse({ type: 'subscribe', ...given }).error?.issues ?? []).map(
+      ({ path, message }) => `${path.join('.')}: ${message}`,
+    );
+
+  it('are how many, or edges, and are those of a histogram', () => {
+    expect(fault({ detail: 'histogram', bins: 8 })).toEqual([]);
+    expect(fault({ detail: 'histogram', bins: [-1, 0, 1] })).toEqual([]);
+    expect(fault({ detail: 'stats', bins: 8 })).toEqual([
+      'bins: are those of a histogram: detail must be histogram',
+    ]);
+    expect(fault({ detail: 'histogram', bins: 0 })).toEqual([
+      'bins: must be a whole number from 1 to 1024, or edges',
+    ]);
+    expect(fault({ detail: 'histogram', bins: [1, 0] })).toEqual([
+      'bins: edges must ascend: 0 comes after 1',
+    ]);
+    expect(fault({ detail: 'histogram', bins: 'many' })).toEqual([
+      'bins: must be how many bins, or a list of their edges',
+    ]);
+  });
+});
+
 describe('a forward that goes past the schemas', () => {
   const sometimes = <T>(right: fc.Arbitrary<T>) => fc.oneof({ weight: 4, arbitrary: right }, fc.jsonValue());
   const fields = {

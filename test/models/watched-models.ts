@@ -1,5 +1,6 @@
 // Models as their watchers see them: a log that is filled by hand, with snapshots whose holds are counted.
 
+import { AlertLog } from '#src/models/alert-log.js';
 import {
   ChangeLog,
   type Change,
@@ -73,6 +74,7 @@ export class WatchedModel implements Watchable {
   readonly name: string;
   readonly epoch: string;
   readonly log: ChangeLog;
+  readonly alerts = new AlertLog();
 
   constructor(name: string, { epoch = `${name}-epoch`, entries = 100, bytes = 2 ** 30 } = {}) {
     this.name = name;
