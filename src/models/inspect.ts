@@ -48,10 +48,9 @@ export async function inspect(
     wanted.value ? read(numbers.tensors, parameter, views[i]) : undefined,
   );
   try {
+    const looked = wanted.stats ? parameters : [];
     const stats = await Promise.all(
-      parameters.map((parameter, i) =>
-        wanted.stats ? survey(numbers, parameter, { view: views[i], bins: wanted.bins }) : undefined,
-      ),
+      looked.map((parameter, i) => survey(numbers, parameter, { view: views[i], bins: wanted.bins })),
     );
     return parameters.map((_, i) => ({
       ...(wanted.value && { value: values[i]! }),

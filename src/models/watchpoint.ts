@@ -31,8 +31,8 @@ export interface WatchpointOptions {
 
 interface Look {
   /** undefined: there are no such numbers. */
-  present(state: WatchedState, parameter: Parameter): Promise<Statistics> | undefined;
-  changed(parameter: ChangedParameter): Promise<Statistics> | undefined;
+  readonly present: (state: WatchedState, parameter: Parameter) => Promise<Statistics> | undefined;
+  readonly changed: (parameter: ChangedParameter) => Promise<Statistics> | undefined;
 }
 
 const LOOKS: Readonly<Record<WatchedNumbers, Look>> = {

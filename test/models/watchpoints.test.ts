@@ -101,13 +101,13 @@ describe('a watchpoint', () => {
     const begun = new Promise<void>((resolve) => (begin = resolve));
     let allow!: () => void;
     const allowed = new Promise<void>((resolve) => (allow = resolve));
-    const { call } = engine.pool;
+    const call = engine.pool.call.bind(engine.pool);
     vi.spyOn(engine.pool, 'call').mockImplementation((async (name: 'moments', args: never) => {
       if (name === 'moments') {
         begin();
         await allowed;
       }
-      return call.call(engine.pool, name, args);
+      return call(name, args);
     }) as typeof call);
     expect(await set(model, 'weight', 5)).toMatchObject({ revision: 2 });
     await begun;
@@ -150,11 +150,11 @@ describe('a watchpoint', () => {
     const model = await fresh('nn.Linear(128, 64)');
     const watched = await add(model, 'weight', 'max > 10');
     let failures = 1;
-    const { call } = engine.pool;
+    const call = engine.pool.call.bind(engine.pool);
     vi.spyOn(engine.pool, 'call').mockImplementation(((name: 'moments', args: never) =>
       name === 'moments' && failures-- > 0
         ? Promise.reject(new WorkerLostError('lost'))
-        : call.call(engine.pool, name, args)) as typeof call);
+        : call(name, args)) as typeof call);
     await set(model, 'weight', 11);
     expect(await watched.now()).toMatchObject({ evaluated: 2, fired: 1, state: { weight: true } });
     failures = 2;
