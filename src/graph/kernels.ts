@@ -2,6 +2,8 @@
 // Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs
 // (an activation's output may be its input).
 
+import type { DType } from '../tensor/dtype.js';
+
 /** y[i] = f(x[i]) for i < n; a and b are the function's own parameters (0 where it has none). */
 export type UnaryKernel = (x: number, y: number, n: number, a: number, b: number) => void;
 
@@ -247,8 +249,6 @@ export type WriteKernel = (
   out: number,
 ) => number;
 
-type IntegerName = 'int64' | 'int32' | 'bool';
-
 /** Of x[n], n > 0: out[10] in float64, as MOMENTS of src/runtime/surveyor.ts names them. */
 type MomentsKernel = (x: number, n: number, out: number) => void;
 
@@ -266,5 +266,5 @@ type HistogramKernel = (
 ) => void;
 
 /** By the dtype of x. */
-type StatisticsKernels = Record<`moments_${'float32' | IntegerName}`, MomentsKernel> &
-  Record<`histogram_${'float32' | IntegerName}`, HistogramKernel>;
+type StatisticsKernels = Record<`moments_${DType}`, MomentsKernel> &
+  Record<`histogram_${DType}`, HistogramKernel>;
