@@ -3,18 +3,19 @@
 import { z } from 'zod';
 import { WATCHED_NUMBERS } from '../src/models/alert-log.js';
 import type { Registry } from '../src/models/registry.js';
+import { MAX_PATTERN } from '../src/nn/path-pattern.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { answer, problems, success, watchpointAnswer, watchpointList } from './answers.js';
 import { modelParams } from './inputs.js';
-
-const MAX_PATTERN_LENGTH = 256;
 
 const watchpointBody = strict({
   path: z
     .string('must be a pattern, e.g. "**.weight"')
     .min(1, 'must not be empty')
-    .max(MAX_PATTERN_LENGTH, `must have at most ${MAX_PATTERN_LENGTH} characters`)
-    .describe('The parameters and buffers: `*` is anything within a name, `**` anything, dots too.'),
+    .max(MAX_PATTERN, `must have at most ${MAX_PATTERN} characters`)
+    .describe(
+      'The parameters and buffers: `*` is anything within a name, `**` anything, dots too, `**.` any number of whole names.',
+    ),
   when: z
     .string('must be a condition, e.g. "norm > 100 or nan > 0"')
     .describe('An expression over numel, min, max, mean, std, norm, nan, infinity, zeros.'),

@@ -193,11 +193,13 @@ function near(v: f64, first: f64, scale: f64, edges: usize, bins: usize): usize 
 // @ts-ignore: decorator
 @inline
 function halved(v: f64, edges: usize, bins: usize): usize {
-  let bin: usize = 0, above = bins;
-  while (above - bin > 1) {
-    const middle = (bin + above) >> 1;
-    if (v >= load<f64>(edges + (middle << 3))) bin = middle;
-    else above = middle;
+  // Without a branch on what no processor can guess.
+  let bin: usize = 0, left = bins;
+  while (left > 1) {
+    const half = left >> 1;
+    const middle = bin + half;
+    bin = select<usize>(middle, bin, v >= load<f64>(edges + (middle << 3)));
+    left -= half;
   }
   return bin;
 }

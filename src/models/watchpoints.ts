@@ -3,14 +3,14 @@
 import { ApiError } from '../errors.js';
 import { parseCondition } from '../nn/condition.js';
 import { ExpressionError } from '../nn/expression.js';
-import { parsePattern } from '../nn/path-pattern.js';
+import { PathPattern } from '../nn/path-pattern.js';
 import { STATISTIC_NAMES } from '../tensor/statistics.js';
 import type { WatchedNumbers } from './alert-log.js';
 import { quoted } from './state.js';
 import { Watchpoint, type WatchedState } from './watchpoint.js';
 
 export interface WatchpointRequest {
-  /** A pattern of the paths of parameters and buffers. */
+  /** A pattern of the paths of parameters and buffers, of at most MAX_PATTERN characters. */
   readonly path: string;
   /** An expression over the names of statistics. */
   readonly when: string;
@@ -38,8 +38,10 @@ export class Watchpoints {
     if (this.all.size >= this.limit) {
       throw new ApiError('QUOTA_EXCEEDED', [`a model has at most ${this.limit} watchpoints`]);
     }
+    const holds = conditionOf(when);
+    const pattern = new PathPattern(path);
     const id = String(++this.count);
-    const options = { id, path, covers: parsePattern(path), when, holds: conditionOf(when), on };
+    const options = { id, path, covers: (name: string) => pattern.matches(name), when, holds, on };
     const watchpoint = new Watchpoint(this.model, options);
     this.all.set(id, watchpoint);
     this.stopListening ??= this.model.log.subscribe(this.wake);
