@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
 import { STATUSES } from '../src/models/training.js';
+import { WATCHED_NUMBERS } from '../src/models/alert-log.js';
 import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
 import { whenSent } from '../src/plugins/sent.js';
@@ -153,13 +154,50 @@ export const modelList = z
   })
   .register(documented, { id: 'ModelList' });
 
+const statistic = z.union([z.number(), z.string()]).nullable();
+
+export const statisticsAnswer = z
+  .object({
+    shape: z.array(z.int()),
+    numel: z.int(),
+    min: statistic,
+    max: statistic,
+    mean: statistic,
+    std: statistic.describe('Unbiased; null below two elements.'),
+    norm: statistic.describe('The square root of the sum of squares.'),
+    nan: z.int().describe('How many are NaN: then the numbers above are NaN too.'),
+    infinity: z.int(),
+    zeros: z.int(),
+    histogram: z
+      .object({ edges: z.array(z.union([z.number(), z.string()])), counts: z.array(z.int()) })
+      .optional()
+      .describe('counts[i] are in edges[i] <= x < edges[i + 1], the last one with its upper edge.'),
+  })
+  .register(documented, {
+    id: 'Statistics',
+    description: 'Of float32 rounded to float32; "NaN", "Infinity" and "-Infinity" are strings.',
+  });
+
+/** What is told of a parameter's numbers. */
+const numbersFields = {
+  value: tensor.optional(),
+  grad: tensor.nullable().optional().describe('null before the first backward.'),
+  stats: statisticsAnswer.optional(),
+};
+
 export const moduleList = about('ModuleList', {
   modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),
 });
 
 export const moduleAnswer = about('ModuleAnswer', moduleFields);
 
-export const parameterList = about('ParameterList', { parameters: z.array(parameterInfo) });
+export const parameterList = about('ParameterList', {
+  parameters: z.array(
+    z
+      .object({ ...parameterFields, numel: z.int(), ...numbersFields })
+      .register(documented, { id: 'ListedParameter' }),
+  ),
+});
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
@@ -167,8 +205,7 @@ export const parameterAnswer = about('ParameterAnswer', {
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
   last_changed: z.int().describe('The revision that last changed it.'),
-  value: tensor,
-  grad: tensor.nullable().describe('null before the first backward.'),
+  ...numbersFields,
 });
 
 export const changedAnswer = about('Changed', {
@@ -189,7 +226,37 @@ export const loadedAnswer = about('LoadedStateDict', {
 export const backwardAnswer = about('Gradients', {
   parameters: z.array(named),
   loss: z.number().nullable().describe('null with output_grad.'),
-  input_grad: tensor.nullable().optional().describe('With input_grad: null where the loss does not depend on it.'),
+  input_grad: tensor
+    .nullable()
+    .optional()
+    .describe('With input_grad: null where the loss does not depend on it.'),
+});
+
+const alertFields = z.object({
+  revision: z.int(),
+  time: z.string().meta({ format: 'date-time' }),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  stats: statisticsAnswer,
+});
+
+const watchpointFields = {
+  id: z.string(),
+  path: z.string(),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  evaluated: z.int().describe('The last revision looked at.'),
+  state: z
+    .record(z.string(), z.boolean())
+    .describe('Whether the condition holds, of each parameter and buffer covered.'),
+  fired: z.int().describe('How many alerts there were.'),
+  last_alert: alertFields.nullable(),
+};
+
+export const watchpointAnswer = about('WatchpointAnswer', watchpointFields);
+
+export const watchpointList = about('WatchpointList', {
+  watchpoints: z.array(z.object(watchpointFields).register(documented, { id: 'Watchpoint' })),
 });
 
 const problemSchema = z
@@ -252,7 +319,9 @@ export const jobAnswer = z
   })
   .register(documented, { id: 'Job' });
 
-export const jobList = z.object({ jobs: z.array(z.object(jobFields)) }).register(documented, { id: 'JobList' });
+export const jobList = z
+  .object({ jobs: z.array(z.object(jobFields)) })
+  .register(documented, { id: 'JobList' });
 
 export const forwardAnswer = about('Outputs', { outputs: tensor });
 

@@ -6,7 +6,15 @@ import { MODES } from '../src/nn/layer.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
-import { answer, answerTensors, backwardAnswer, changedAnswer, gradcheckAnswer, problems, success } from './answers.js';
+import {
+  answer,
+  answerTensors,
+  backwardAnswer,
+  changedAnswer,
+  gradcheckAnswer,
+  problems,
+  success,
+} from './answers.js';
 import { layout, loss, modelParams, path, tensor } from './inputs.js';
 
 const module = path.default('').describe('The module whose output it is; "" is the whole network.');
@@ -17,8 +25,14 @@ const backwardBody = strict({
   loss: loss.optional(),
   output_grad: tensor.optional().describe('In place of loss and targets: the gradient of the output.'),
   module,
-  mode: z.enum(MODES, 'must be eval or train').default('eval').describe('As after net.eval() or net.train().'),
-  input_grad: z.boolean('must be true or false').default(false).describe('Answer the gradient of the inputs too.'),
+  mode: z
+    .enum(MODES, 'must be eval or train')
+    .default('eval')
+    .describe('As after net.eval() or net.train().'),
+  input_grad: z
+    .boolean('must be true or false')
+    .default(false)
+    .describe('Answer the gradient of the inputs too.'),
   timeout: timeout.optional(),
   priority: priority.optional(),
 }).meta(
@@ -45,9 +59,9 @@ const gradcheckBody = strict({
   priority: priority.optional(),
 }).meta(examples({ inputs: [[1, 2, 3, 4]], targets: [[1]], loss: { name: 'mse_loss' } }));
 
-const zeroGradBody = strict({ module: path.default('').describe('The subtree; "" is the whole network.') }).meta(
-  examples({ module: '' }),
-);
+const zeroGradBody = strict({
+  module: path.default('').describe('The subtree; "" is the whole network.'),
+}).meta(examples({ module: '' }));
 
 export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter): void {
   app.post(
@@ -98,7 +112,8 @@ export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter)
       schema: {
         operationId: 'gradcheck',
         summary: 'Compare gradients with central differences: torch.autograd.gradcheck',
-        description: 'An element passes where |gradient - difference| <= atol + rtol · |difference|. Nothing changes.',
+        description:
+          'An element passes where |gradient - difference| <= atol + rtol · |difference|. Nothing changes.',
         tags: ['training'],
         params: modelParams,
         headers: termsHeaders,

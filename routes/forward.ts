@@ -18,7 +18,9 @@ import { layout, modelParams, orRaw, path, tensor } from './inputs.js';
 const module = path.describe('The module to run alone; "" is the whole network.');
 const mode = z
   .enum(MODES, 'must be eval or train')
-  .describe('As after net.eval() or net.train(): dropout on, batch statistics used and updated, which is a change.');
+  .describe(
+    'As after net.eval() or net.train(): dropout on, batch statistics used and updated, which is a change.',
+  );
 
 const forwardBody = z
   .preprocess(

@@ -14,7 +14,9 @@ const above0 = z.number('must be a number').positive('must be above 0');
 const trainBody = strict({
   optimizer: z
     .looseObject({ name: z.string('must be the name of an optimizer') })
-    .describe('An optimizer of torch.optim by name, with its options beside it; `groups` have options of their own.'),
+    .describe(
+      'An optimizer of torch.optim by name, with its options beside it; `groups` have options of their own.',
+    ),
   loss,
   inputs: tensor,
   targets: tensor,
@@ -23,11 +25,15 @@ const trainBody = strict({
   batch_size: positive('rows').optional().describe('All rows where absent.'),
   shuffle: z.boolean('must be true or false').default(false).describe('In another order each epoch.'),
   drop_last: z.boolean('must be true or false').default(false),
-  seed: seed.optional().describe("For the order and dropout; goes on with the model's own generator where absent."),
+  seed: seed
+    .optional()
+    .describe("For the order and dropout; goes on with the model's own generator where absent."),
   scheduler: z.looseObject({ name: z.string('must be the name of a scheduler') }).optional(),
   clip_grad_norm: above0.optional(),
   clip_grad_value: above0.optional(),
-  commit_every: positive('steps').optional().describe('A revision each so many steps; each epoch where absent.'),
+  commit_every: positive('steps')
+    .optional()
+    .describe('A revision each so many steps; each epoch where absent.'),
   mode: z.enum(MODES, 'must be eval or train').default('train'),
   validation: strict({ inputs: tensor, targets: tensor }).optional(),
   early_stopping: strict({
@@ -35,7 +41,9 @@ const trainBody = strict({
     min_delta: z.number('must be a number').min(0, 'must not be negative').default(0),
   })
     .optional()
-    .describe('Ends when the loss (of the validation, if there is one) has not got better for `patience` epochs.'),
+    .describe(
+      'Ends when the loss (of the validation, if there is one) has not got better for `patience` epochs.',
+    ),
   resume: z
     .boolean('must be true or false')
     .default(false)

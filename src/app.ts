@@ -16,6 +16,7 @@ import { stateDictRoutes } from '../routes/state-dict.js';
 import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
+import { watchpointRoutes } from '../routes/watchpoints.js';
 import type { Config } from './config.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
@@ -114,6 +115,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   backwardRoutes(routes, registry, writer);
   trainRoutes(routes, registry);
   changeRoutes(routes, registry);
+  watchpointRoutes(routes, registry);
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();

@@ -92,6 +92,7 @@ const SETTINGS = {
   maxModules: [integer(1, 10_000_000), '10000', 'modules in one model'],
   logEntries: [integer(1, 1_000_000), '1024', "entries a model's change log keeps"],
   logBytes: [bytes(0, 64 * GiB), '64MiB', "tensors a model's change log keeps"],
+  maxWatchpoints: [integer(0, 10_000), '64', 'watchpoints of one model'],
   maxQueue: [integer(1, 1_000_000), '1024', 'requests that wait for one model; more are answered 503'],
   maxQueueTotal: [integer(1, 1_000_000), '8192', 'requests that wait for all models; more are answered 503'],
   maxBatchRows: [integer(1, 1_000_000), '256', 'rows of the batch that waiting forwards make together'],

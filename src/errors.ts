@@ -12,6 +12,7 @@ export const ERRORS = {
   MODULE_NOT_FOUND: [404, 'there is no module at %s'],
   PARAMETER_NOT_FOUND: [404, 'there is no parameter or buffer at %s'],
   JOB_NOT_FOUND: [404, 'there is no job %s'],
+  WATCHPOINT_NOT_FOUND: [404, 'there is no watchpoint %s'],
   ROUTE_NOT_FOUND: [404, 'there is nothing at %s'],
   METHOD_NOT_ALLOWED: [405, '%s does not take %s'],
   NOT_ACCEPTABLE: [406, 'it is answered as %s only'],

@@ -15,6 +15,7 @@ export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { adam, adamax, nadam, radam } from './optim-moments';
 export { adadelta, adagrad, rmsprop, rprop, sgd } from './optim-rates';
 export { log_softmax, softmax } from './softmax';
+export * from './statistics';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';
 export { reading_bytes } from './text-reading';

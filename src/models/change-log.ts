@@ -2,8 +2,10 @@
 // Bounded in entries and in the bytes of their snapshots; the newest change is kept even where it alone passes the limit.
 // Readers hold a place (a revision) and read on from it; a listener is only told that there is more.
 
+import type { Bins } from '../tensor/bins.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
+import type { Statistics } from '../tensor/statistics.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 
 export const CHANGE_KINDS = [
@@ -30,8 +32,8 @@ export interface Snapshot {
   readonly bytes: number;
   /** A view of the values at `index` (null: all); it is to be encoded at once, not kept. */
   read(index: string | null): TensorValue;
-  /** Statistics of the whole parameter, computed on a worker and kept. */
-  statistics(): Promise<object>;
+  /** Statistics of the whole parameter, computed on a worker and kept; with a histogram where bins are given. */
+  statistics(bins?: Bins): Promise<Statistics>;
   release(): void;
 }
 

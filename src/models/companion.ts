@@ -24,7 +24,7 @@ const companions = new WeakMap<Parameter, Map<string, Companion>>();
 /** The companion of that name, the same one each time; its shape is the parameter's unless it is said the first time. */
 export function companion(of: Parameter, name: string, shape: Shape = of.shape): Companion {
   let named = companions.get(of);
-  if (!named) companions.set(of, (named = new Map()));
+  if (!named) companions.set(of, (named = new Map<string, Companion>()));
   let found = named.get(name);
   if (!found) named.set(name, (found = { kind: 'companion', of, name, shape, dtype: 'float32' }));
   return found;

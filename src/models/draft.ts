@@ -8,6 +8,7 @@ import { QuotaError, type Region, type SharedMemory } from '../runtime/memory.js
 import type { Dispatcher } from '../runtime/dispatcher.js';
 import type { Pool } from '../runtime/pool.js';
 import type { EditStep, Placed } from '../runtime/protocol.js';
+import type { Surveys } from '../runtime/surveys.js';
 import { writeTensor } from '../tensor/json.js';
 import { byteLength, type Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
@@ -18,6 +19,7 @@ export interface Workplace {
   readonly memory: SharedMemory;
   readonly pool: Pool;
   readonly dispatcher: Dispatcher;
+  readonly surveys: Surveys;
   /** All of a model stands in one segment; undefined: the draft's first region chooses. */
   segment: number | undefined;
 }

@@ -91,7 +91,11 @@ export function zeroGrad({ module: at }: { readonly module: string }): Preparati
   };
 }
 
-export function goalOf({ targets, loss, output_grad }: Pick<BackwardRequest, 'targets' | 'loss' | 'output_grad'>): {
+export function goalOf({
+  targets,
+  loss,
+  output_grad,
+}: Pick<BackwardRequest, 'targets' | 'loss' | 'output_grad'>): {
   goal: Goal;
   others: Given[];
 } {
@@ -106,7 +110,11 @@ export function goalOf({ targets, loss, output_grad }: Pick<BackwardRequest, 'ta
   const missing = [loss === undefined && 'loss', targets === undefined && 'targets'].filter(Boolean);
   if (missing.length > 0) {
     const message = 'is required: give loss and targets, or output_grad';
-    throw new ApiError('INVALID_REQUEST', [], missing.map((name) => ({ path: String(name), message })));
+    throw new ApiError(
+      'INVALID_REQUEST',
+      [],
+      missing.map((name) => ({ path: String(name), message })),
+    );
   }
   return { goal: { loss: loss! }, others: [{ value: targets, path: 'targets' }] };
 }

@@ -62,11 +62,19 @@ export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming)
         const at = naming.op(path, i);
         const storage = field === 'value' ? parameter : gradientOf(parameter);
         const index = op.index === undefined || op.index === '' || op.index === ':' ? null : op.index;
-        if (field !== 'value' && !mayHave(storage, { state, draft, path, at, whole: op.op === 'set' && index === null, complaints })) return;
+        if (
+          field !== 'value' &&
+          !mayHave(storage, { state, draft, path, at, whole: op.op === 'set' && index === null, complaints })
+        )
+          return;
         const placed = placeOp(rest, parameter, { path, at, draft, complaints });
         if (!placed) return;
         const known = draft.regions.has(storage) || state.tensors.find(storage);
-        draft.push({ kind: 'patch', target: known ? draft.modify(storage) : draft.replace(storage), op: placed });
+        draft.push({
+          kind: 'patch',
+          target: known ? draft.modify(storage) : draft.replace(storage),
+          op: placed,
+        });
         touched.set(storage, touched.has(storage) && touched.get(storage) !== index ? null : index);
       });
       if (edit.requires_grad === undefined) continue;
@@ -113,7 +121,11 @@ interface PatchPlace {
 }
 
 /** Checks an op against its parameter and decodes its value into memory; undefined where something is wrong with it. */
-function placeOp(op: Omit<ClientPatchOp, 'field'>, parameter: Parameter, place: PatchPlace): PlacedPatchOp | undefined {
+function placeOp(
+  op: Omit<ClientPatchOp, 'field'>,
+  parameter: Parameter,
+  place: PatchPlace,
+): PlacedPatchOp | undefined {
   const { path, at, draft, complaints } = place;
   const { value, ...rest } = op;
   const { index, expression } = rest;

@@ -58,7 +58,11 @@ export async function checkGradients(
   const { memory, pool } = means.workplace;
   try {
     const copies = new Map(parameters.map((parameter) => [parameter as Storage, draft.copyOf(parameter)]));
-    const generator = { from: draft.nextGenerator().address, to: draft.room(Generator.bytes).address, bytes: Generator.bytes };
+    const generator = {
+      from: draft.nextGenerator().address,
+      to: draft.room(Generator.bytes).address,
+      bytes: Generator.bytes,
+    };
     await draft.run();
     const [slow, fast] = [backward, forward].map((pass) => {
       const { room, inputs, arena } = placeInputs(pass.plan, given, { draft, memory });
@@ -129,11 +133,21 @@ function describe(
     const difference = Math.abs(analytic - other);
     // In units of what is allowed; NaN is never allowed.
     const error = difference / (atol + rtol * Math.abs(other));
-    return { parameter, element, analytic, numeric: other, difference, error: Number.isNaN(error) ? Infinity : error };
+    return {
+      parameter,
+      element,
+      analytic,
+      numeric: other,
+      difference,
+      error: Number.isNaN(error) ? Infinity : error,
+    };
   });
   type Found = (typeof found)[number];
   const worstOf = (all: readonly Found[]): Found | undefined =>
-    all.reduce<Found | undefined>((worst, one) => (worst && worst.error >= one.error ? worst : one), undefined);
+    all.reduce<Found | undefined>(
+      (worst, one) => (worst && worst.error >= one.error ? worst : one),
+      undefined,
+    );
   const told = ({ parameter, element, analytic, numeric: other, difference }: Found) => ({
     path: state.structure.identify(parameter).path,
     index: indexOf(element, parameter.shape),
@@ -176,4 +190,3 @@ function indexOf(element: number, shape: Shape): string {
     })
     .join(',');
 }
-

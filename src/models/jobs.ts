@@ -27,7 +27,11 @@ export class Job {
   private toldAt = -Infinity;
 
   /** `tell` is called with progress, at most twenty times a second, and when it is over. */
-  constructor(model: JobIdentity, training: Training, { tell, ended }: { tell: (job: Job) => void; ended: () => Promise<void> }) {
+  constructor(
+    model: JobIdentity,
+    training: Training,
+    { tell, ended }: { tell: (job: Job) => void; ended: () => Promise<void> },
+  ) {
     this.model = model;
     this.training = training;
     const progress = (): void => {
@@ -36,7 +40,10 @@ export class Job {
       this.toldAt = now;
       tell(this);
     };
-    this.over = training.run(progress).then(ended).then(() => tell(this));
+    this.over = training
+      .run(progress)
+      .then(ended)
+      .then(() => tell(this));
   }
 
   get running(): boolean {
@@ -111,7 +118,9 @@ export class Jobs {
 
   /** The latest first. */
   list(model?: string): Job[] {
-    return [...this.jobs.values()].filter((job) => model === undefined || job.model.model === model).reverse();
+    return [...this.jobs.values()]
+      .filter((job) => model === undefined || job.model.model === model)
+      .reverse();
   }
 
   get running(): number {

@@ -6,17 +6,25 @@ import { describeArchitecture } from '../nn/architecture-text.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
+import { AlertLog } from './alert-log.js';
 import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
-import { backward, trainForward, zeroGrad, type BackwardRequest, type TrainForwardRequest } from './edit-backward.js';
+import {
+  backward,
+  trainForward,
+  zeroGrad,
+  type BackwardRequest,
+  type TrainForwardRequest,
+} from './edit-backward.js';
 import { NAMINGS, patch, type ClientPatchOp, type Field, type ParameterEdit } from './edit-patch.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
 import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
+import { inspect, type Told, type Wanted } from './inspect.js';
 import { ReadWriteLock } from './lock.js';
 import type { Job, Jobs } from './jobs.js';
 import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
@@ -33,8 +41,12 @@ import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
 import { Training } from './training.js';
 import { setUp, type TrainRequest } from './training-setup.js';
+import { Watchpoints, type WatchpointRequest } from './watchpoints.js';
 
 export type Body = Record<string, unknown>;
+
+/** Of one parameter, where nothing else is said. */
+const EVERYTHING: Wanted = { value: true, grad: true, stats: true };
 
 export interface ModelOptions {
   readonly name: string;
@@ -48,6 +60,7 @@ export interface ModelOptions {
   readonly jobs: Jobs;
   readonly limits: TreeLimits;
   readonly log: { readonly entries: number; readonly bytes: number };
+  readonly maxWatchpoints: number;
 }
 
 export class Model implements ModelState {
@@ -56,6 +69,8 @@ export class Model implements ModelState {
   readonly seed: number;
   readonly limits: TreeLimits;
   readonly log: ChangeLog;
+  readonly alerts = new AlertLog();
+  readonly watchpoints: Watchpoints;
   readonly tensors: Tensors;
   structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
   architecture: unknown;
@@ -91,6 +106,7 @@ export class Model implements ModelState {
     this.kernels = options.kernels;
     this.jobs = options.jobs;
     this.scheduler = options.scheduler;
+    this.watchpoints = new Watchpoints(this, options.maxWatchpoints);
     this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
@@ -118,12 +134,31 @@ export class Model implements ModelState {
     return { ...this.identity(), ...read.module(this, path) };
   }
 
-  parameters(query: read.ParametersQuery): Body {
-    return { ...this.identity(), parameters: read.parameters(this, query) };
+  /** With of their numbers what is wanted. */
+  async parameters({ wanted = {}, ...query }: read.ParametersQuery & { wanted?: Wanted }): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const listed = read.parameters(this, query);
+      const told = await this.inspect(
+        listed.map(({ parameter }) => parameter),
+        wanted,
+      );
+      const parameters = listed.map(({ described }, i) => ({ ...described, ...told[i] }));
+      return { ...identity, parameters };
+    });
   }
 
-  async parameter(path: string, query: { index?: string | undefined }): Promise<Body> {
-    return explained(() => ({ ...this.identity(), ...read.parameter(this, path, query.index) }));
+  /** The composite object: what is known of a parameter, and of its numbers, or those at an index, what is wanted. */
+  async parameter(
+    path: string,
+    { index, wanted = EVERYTHING }: { index?: string | undefined; wanted?: Wanted | undefined },
+  ): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const { parameter, described } = read.parameter(this, path);
+      const [told] = await this.inspect([parameter], wanted, index);
+      return { ...identity, ...described, ...told };
+    });
   }
 
   async stateDict(query: { module: string }): Promise<Body> {
@@ -132,6 +167,32 @@ export class Model implements ModelState {
 
   changes(query: { after: number; limit: number }): Body {
     return { ...this.identity(), ...read.changes(this.log, query) };
+  }
+
+  /** Watches from now on; nothing of the model changes. */
+  async addWatchpoint(request: WatchpointRequest): Promise<Body> {
+    return explained(async () => {
+      const watchpoint = await this.watchpoints.add(request);
+      this.assertAlive();
+      return { ...this.identity(), ...watchpoint.describe() };
+    });
+  }
+
+  /** As it is once all changes of now have been looked at. */
+  async watchpoint(id: string): Promise<Body> {
+    const watchpoint = this.watchpoints.get(id);
+    await watchpoint.upToDate();
+    return { ...this.identity(), ...watchpoint.describe() };
+  }
+
+  async listWatchpoints(): Promise<Body> {
+    await Promise.all(this.watchpoints.list().map((watchpoint) => watchpoint.upToDate()));
+    const watchpoints = this.watchpoints.list().map((watchpoint) => watchpoint.describe());
+    return { ...this.identity(), watchpoints };
+  }
+
+  removeWatchpoint(id: string): void {
+    this.watchpoints.remove(id);
   }
 
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
@@ -211,18 +272,19 @@ export class Model implements ModelState {
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
     const task = this.scheduler.queue.enter(this.line, { timeoutMs }, expire);
-    const make = (): Promise<Body> => this.lock.exclusive(async () => {
-      if (!task.start()) return expired;
-      task.waive();
-      try {
-        const body = await this.make(prepare);
-        task.end('done');
-        return body;
-      } catch (error) {
-        task.end('failed');
-        throw error;
-      }
-    });
+    const make = (): Promise<Body> =>
+      this.lock.exclusive(async () => {
+        if (!task.start()) return expired;
+        task.waive();
+        try {
+          const body = await this.make(prepare);
+          task.end('done');
+          return body;
+        } catch (error) {
+          task.end('failed');
+          throw error;
+        }
+      });
     const made = this.training ? this.training.atCommit(make) : make();
     return explained(() => Promise.race([made, expired]));
   }
@@ -231,7 +293,10 @@ export class Model implements ModelState {
   checkGradients(request: GradientCheckRequest, terms?: Terms): Promise<Body> {
     return this.examine(async (draft) => {
       const { workplace, panels, kernels } = this;
-      return { ...this.identity(), ...(await checkGradients(this, request, { workplace, panels, kernels, draft })) };
+      return {
+        ...this.identity(),
+        ...(await checkGradients(this, request, { workplace, panels, kernels, draft })),
+      };
     }, terms);
   }
 
@@ -273,7 +338,10 @@ export class Model implements ModelState {
     let job: Job | undefined;
     await this.change(async () => {
       refuseSecond();
-      const training = new Training(this, setUp(this, request, { workplace: this.workplace, kernels: this.kernels }));
+      const training = new Training(
+        this,
+        setUp(this, request, { workplace: this.workplace, kernels: this.kernels }),
+      );
       await training.begin();
       this.training = training;
       const ended = async (): Promise<void> => {
@@ -306,6 +374,7 @@ export class Model implements ModelState {
     this.training?.cancel();
     return this.lock.exclusive(() => {
       this.closed = true;
+      this.watchpoints.close();
       this.plans.clear();
       this.passes.clear();
       this.panels.clear();
@@ -313,6 +382,11 @@ export class Model implements ModelState {
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
     });
+  }
+
+  private inspect(parameters: readonly Parameter[], wanted: Wanted, index?: string): Promise<Told[]> {
+    const { surveys } = this.workplace;
+    return inspect({ tensors: this.tensors, surveys }, parameters, wanted, index);
   }
 
   private async make(prepare: Preparation): Promise<Body> {
@@ -361,13 +435,12 @@ export class Model implements ModelState {
   }
 
   private append({ kind, module, touched, cleared = [], requiresGrad }: Outcome): void {
-    const { memory, pool } = this.workplace;
     const frozen = [...(requiresGrad?.keys() ?? [])].filter((parameter) => !touched.has(parameter));
     const told = [...touched, ...[...frozen, ...cleared].map((storage) => [storage, null] as const)];
     const parameters = told.map(([storage, index]) => {
       const { shape, dtype } = storage;
       const region = this.tensors.find(storage)?.region;
-      const snapshot = region ? new RegionSnapshot(memory, pool, { region, shape, dtype }) : null;
+      const snapshot = region ? new RegionSnapshot(this.workplace, { region, shape, dtype }) : null;
       return { ...this.structure.identify(storage), index, shape, dtype, snapshot };
     });
     this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), module, parameters });

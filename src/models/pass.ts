@@ -159,7 +159,11 @@ function sameExtents(a: Shape, b: Shape): boolean {
 }
 
 /** Throws INVALID_REQUEST for a loss that is not known. */
-function traceLoss({ apply }: Tracer, loss: LossSpec, { output, target }: { output: Value; target: Value }): Value {
+function traceLoss(
+  { apply }: Tracer,
+  loss: LossSpec,
+  { output, target }: { output: Value; target: Value },
+): Value {
   if (loss.name !== 'mse_loss') {
     throw new ApiError('INVALID_REQUEST', [], [{ path: 'loss.name', message: 'must be mse_loss' }]);
   }

@@ -38,7 +38,7 @@ export function planned({ value, path }: Given): PlannedInput {
 
 export interface PassResult {
   /** By number of the plan's output; whoever gets a held one lets it go. */
-  read(slot: number): TensorValue;
+  readonly read: (slot: number) => TensorValue;
   /** The storages that have new regions in the draft. */
   readonly touched: readonly Storage[];
 }
@@ -86,7 +86,9 @@ export class Passes {
     const packed = plan.packed.map((index) => stored[index] as Parameter);
     if (packed.length > 0 && panels.lack(packed)) await panels.make(packed);
     const { room, inputs, arena } = placeInputs(plan, given, { draft, memory });
-    const touched = written.map((target) => ('gradientOf' in target ? gradientOf(target.gradientOf) : target));
+    const touched = written.map((target) =>
+      'gradientOf' in target ? gradientOf(target.gradientOf) : target,
+    );
     const targets = touched.map((storage) => draft.replace(storage).address);
     const held = panels.hold(packed);
     const bindings = [
@@ -150,4 +152,3 @@ export function makePassFor(spec: PassSpec, kernels: Kernels): Pass {
     throw error;
   }
 }
-

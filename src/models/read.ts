@@ -8,10 +8,8 @@ import { everyName, joinPath, namedModules, type Module, type Parameter } from '
 import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
-import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { gradientOf, type Storage } from './companion.js';
-import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
+import { moduleAt, parameterAt, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */
@@ -81,8 +79,8 @@ export function parameters(state: ModelState, { module: at, recurse, kind }: Par
     names.set(value, [...(names.get(value) ?? []), path]);
   }
   return [...names].map(([parameter, [path, ...aliases]]) => ({
-    ...describeParameter(state, parameter, path!),
-    aliases,
+    parameter,
+    described: { ...describeParameter(state, parameter, path!), aliases },
   }));
 }
 
@@ -99,28 +97,18 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
   };
 }
 
-/** The composite object: value, gradient and what is known of both. */
-export function parameter(state: ModelState, path: string, index: string | undefined) {
+/** What is known of a parameter besides its numbers. */
+export function parameter(state: ModelState, path: string) {
   const { parameter: found } = parameterAt(state, path);
-  const grad = gradientOf(found);
-  const value = read(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
-  return {
+  const described = {
     ...describeParameter(state, found, state.structure.identify(found).path),
     is_leaf: true,
     status: 'initialized',
     requires_grad: requiresGrad,
     last_changed: lastChanged,
-    value,
-    grad: state.tensors.find(grad) ? read(state, grad, index) : null,
   };
-}
-
-/** All of a storage, or what an index takes of it. What stands together is held in its place. */
-function read({ tensors }: ModelState, storage: Storage, index: string | undefined): TensorValue {
-  if (index === undefined) return tensors.read(storage);
-  const view = viewOf(storage.shape, index, 'index');
-  return isContiguous(view) ? tensors.read(storage, view) : gather(tensors.value(storage), view);
+  return { parameter: found, described };
 }
 
 /** Every name with its values; names of one storage each have them. */
@@ -144,7 +132,13 @@ export function changes(log: ChangeLog, { after, limit }: { after: number; limit
       kind,
       time,
       ...(at !== undefined && { module: at }),
-      parameters: touched.map(({ path, aliases, field, index, shape }) => ({ path, aliases, field, index, shape })),
+      parameters: touched.map(({ path, aliases, field, index, shape }) => ({
+        path,
+        aliases,
+        field,
+        index,
+        shape,
+      })),
     })),
   };
 }

@@ -6,6 +6,7 @@ import { Dispatcher } from '../runtime/dispatcher.js';
 import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
+import { Surveys } from '../runtime/surveys.js';
 import { drawTree, readTree } from './edit-structure.js';
 import type { ChangeLog } from './change-log.js';
 import { Jobs } from './jobs.js';
@@ -24,6 +25,8 @@ export interface RegistryLimits {
   readonly maxQueueTotal: number;
   readonly maxBatchRows: number;
   readonly maxDelayUs: number;
+  /** Of one model. */
+  readonly maxWatchpoints: number;
 }
 
 /** Batches of forwards with a worker: one that runs, and one behind it that hides the way of the answer. */
@@ -59,6 +62,7 @@ export class Registry implements Directory {
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
   readonly jobs = new Jobs();
+  private readonly surveys: Surveys;
 
   constructor(options: RegistryOptions) {
     this.options = options;
@@ -70,6 +74,7 @@ export class Registry implements Directory {
       queue: { perModel: maxQueue, total: maxQueueTotal },
     });
     this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
+    this.surveys = new Surveys(options.pool, options.memory);
     options.memory.reclaim = () => this.reclaim();
   }
 
@@ -94,12 +99,19 @@ export class Registry implements Directory {
         seed,
         architecture,
         epoch: randomUUID(),
-        workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
+        workplace: {
+          pool,
+          memory,
+          dispatcher: this.dispatcher,
+          surveys: this.surveys,
+          segment: undefined,
+        },
         scheduler: this.scheduler,
         kernels: unplacedKernels(),
         jobs: this.jobs,
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
+        maxWatchpoints: limits.maxWatchpoints,
       });
       await model.change((_state, draft) => ({
         kind: 'build',
@@ -166,7 +178,9 @@ export class Registry implements Directory {
   }
 
   onProgress(listener: (progress: JobProgress) => void): () => void {
-    return this.jobs.onProgress((job) => listener({ model: job.model.model, job: job.id, ...job.progress() }));
+    return this.jobs.onProgress((job) =>
+      listener({ model: job.model.model, job: job.id, ...job.progress() }),
+    );
   }
 
   /** Gives up panels, which can be made again, or else what logs hold of the past; whether that made room. */

@@ -8,8 +8,10 @@
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { didYouMean } from '../nearest.js';
+import { binsFault } from '../tensor/bins.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
+import { WATCHED_NUMBERS } from './alert-log.js';
 import { CHANGE_KINDS } from './change-log.js';
 import { STATUSES } from './training.js';
 
@@ -31,35 +33,49 @@ function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
 
 const DTYPE_NAMES = Object.keys(DTYPES) as [DType, ...DType[]];
 
-export const DETAILS = ['none', 'stats', 'values'] as const;
+export const DETAILS = ['none', 'stats', 'histogram', 'values'] as const;
+
+const bins = z
+  .union([z.number(), z.array(z.number())], 'must be how many bins, or a list of their edges')
+  .superRefine((given, context) => {
+    const message = binsFault(given);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 
 // From the client.
 
-export const subscribeMessage = z.strictObject({
-  type: z.literal('subscribe'),
-  /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
-  id: subscriptionId.optional(),
-  /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
-  models: z.array(modelName).min(1).optional(),
-  /**
-   * Only parameters one of whose names starts with it; a change that has none is passed over, unless it puts or removes
-   * a module there.
-   */
-  prefix: z.string().max(4096).optional(),
-  kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
-  detail: oneOf(DETAILS).default('none'),
-  /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
-  after: z
-    .union(
-      [revision, z.record(modelName, revision)],
-      'must be a revision, or an object of revisions by model',
-    )
-    .optional(),
-  /** The epoch `after` belongs to: a string for one model, else {model: epoch}. */
-  epoch: z
-    .union([epoch, z.record(modelName, epoch)], 'must be an epoch, or an object of epochs by model')
-    .optional(),
-});
+export const subscribeMessage = z
+  .strictObject({
+    type: z.literal('subscribe'),
+    /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
+    id: subscriptionId.optional(),
+    /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
+    models: z.array(modelName).min(1).optional(),
+    /**
+     * Only parameters one of whose names starts with it; a change that has none is passed over, unless it puts or removes
+     * a module there.
+     */
+    prefix: z.string().max(4096).optional(),
+    kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
+    detail: oneOf(DETAILS).default('none'),
+    /** With detail "histogram": how many bins, or their edges, ascending. */
+    bins: bins.optional(),
+    /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
+    after: z
+      .union(
+        [revision, z.record(modelName, revision)],
+        'must be a revision, or an object of revisions by model',
+      )
+      .optional(),
+    /** The epoch `after` belongs to: a string for one model, else {model: epoch}. */
+    epoch: z
+      .union([epoch, z.record(modelName, epoch)], 'must be an epoch, or an object of epochs by model')
+      .optional(),
+  })
+  .refine(({ detail, bins: given }) => given === undefined || detail === 'histogram', {
+    path: ['bins'],
+    message: 'are those of a histogram: detail must be histogram',
+  });
 
 export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id: subscriptionId });
 
@@ -157,6 +173,23 @@ export const changeMessage = z.strictObject({
   parameters: z.array(changedParameter),
 });
 
+/** A watchpoint's condition became true. It comes after the change of that revision, perhaps with later ones between. */
+export const alertMessage = z.strictObject({
+  type: z.literal('alert'),
+  id: subscriptionId,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  time: z.iso.datetime(),
+  /** Its id. */
+  watchpoint: z.string(),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  stats: z.record(z.string(), z.unknown()),
+});
+
 /** What was to come cannot be told; read the model anew. The next change is the one after `revision`. */
 export const resyncMessage = z.strictObject({
   type: z.literal('resync'),
@@ -233,6 +266,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   subscribedMessage,
   unsubscribedMessage,
   changeMessage,
+  alertMessage,
   resyncMessage,
   deletedMessage,
   progressMessage,
@@ -242,7 +276,6 @@ export const serverMessage = z.discriminatedUnion('type', [
 ]);
 
 export type SubscriptionId = z.infer<typeof subscriptionId>;
-export type Detail = (typeof DETAILS)[number];
 export type SubscribeMessage = z.infer<typeof subscribeMessage>;
 export type ForwardMessage = z.infer<typeof forwardMessage>;
 export type ForwardHeader = z.infer<typeof forwardHeader>;

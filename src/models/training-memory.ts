@@ -14,7 +14,7 @@ import type { Storage } from './companion.js';
 import { Draft } from './draft.js';
 import type { Pass } from './pass.js';
 import { aligned, sourceOf } from './training-data.js';
-import type { Batches, Data, Setup } from './training-setup.js';
+import type { Batches, Setup } from './training-setup.js';
 import type { Trainable } from './training.js';
 
 const INT32 = 4;
@@ -148,7 +148,7 @@ export class TrainingMemory {
   /** The losses of the validation's batches, and how many outputs are right where that means something. */
   async evaluate({ pass, first, rows, count }: Batches): Promise<Evaluation> {
     const { plan, slots } = pass;
-    const { sources } = this.setup.validation as Data;
+    const { sources } = this.setup.validation!;
     const { arena, inputs, bindings, locate } = this.place(pass);
     return this.model.workplace.pool.call(
       'evaluate',
@@ -262,7 +262,9 @@ function accuracyOf(
   const target = plan.inputs.at(-1)!;
   const rows = output.shape[0]!;
   if (target.dtype === 'int64') {
-    return output.shape.length === 2 && target.shape.length === 1 ? { ...at, classes: output.shape[1]! } : null;
+    return output.shape.length === 2 && target.shape.length === 1
+      ? { ...at, classes: output.shape[1]! }
+      : null;
   }
   const threshold = THRESHOLDS.get(String(loss.name));
   return threshold === undefined ? null : { ...at, threshold, perRow: numel(output.shape) / rows };

@@ -29,5 +29,4 @@ export class Schedule {
     this.planned.splice(0, steps);
   }
 
-  epochDone(_loss: number): void {}
 }

@@ -1,6 +1,6 @@
 // A training request made ready to run: everything checked against the model, the data placed, the passes planned.
 
-import { ApiError, type Fault } from '../errors.js';
+import { ApiError } from '../errors.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
 import { namedParameters, type Module, type Parameter } from '../nn/module.js';
@@ -104,16 +104,30 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
   const spec = unlessFaulty(parseOptimizer(request.optimizer, 'optimizer'));
   const groups = unlessFaulty(groupParameters(spec, [...names.keys()]));
   const { name } = spec;
-  if (!isElementwise(name)) throw new ApiError('INVALID_REQUEST', [], [{ path: 'optimizer.name', message: 'LBFGS is not here yet' }]);
+  if (!isElementwise(name))
+    throw new ApiError('INVALID_REQUEST', [], [{ path: 'optimizer.name', message: 'LBFGS is not here yet' }]);
   const held: Rows[] = [];
   const release = (): void => {
     for (const { region } of held.splice(0)) means.workplace.memory.release(region);
   };
   try {
     const make = (given: readonly [Given, Given], mode: Mode, batch: Batching): Data =>
-      dataOf(given, { ...means, module, mode, loss: request.loss, parameters: mode === 'eval' ? [] : [...names.values()] }, { ...batch, held });
+      dataOf(
+        given,
+        {
+          ...means,
+          module,
+          mode,
+          loss: request.loss,
+          parameters: mode === 'eval' ? [] : [...names.values()],
+        },
+        { ...batch, held },
+      );
     const training = make(
-      [{ value: request.inputs, path: 'inputs' }, { value: request.targets, path: 'targets' }],
+      [
+        { value: request.inputs, path: 'inputs' },
+        { value: request.targets, path: 'targets' },
+      ],
       request.mode,
       { size: request.batch_size, dropLast: request.drop_last, parameters: [...names.values()] },
     );
@@ -147,7 +161,10 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       validation,
       loss: request.loss,
       optimizer: { name, resumed: request.resume, parameters },
-      schedule: new Schedule(groups.map(({ settings }) => settings), request.scheduler),
+      schedule: new Schedule(
+        groups.map(({ settings }) => settings),
+        request.scheduler,
+      ),
       clip: clipOf(request),
       earlyStopping: request.early_stopping ?? null,
       storages: [...parameters.flatMap(({ parameter, state: own }) => [parameter, ...own]), ...buffers],
@@ -161,7 +178,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
 }
 
 function unlessFaulty<T>(checked: Checked<T>): T {
-  if ('faults' in checked) throw new ApiError('INVALID_REQUEST', [], checked.faults as Fault[]);
+  if ('faults' in checked) throw new ApiError('INVALID_REQUEST', [], checked.faults);
   return checked.value;
 }
 
@@ -211,7 +228,8 @@ function dataOf(given: readonly Given[], means: PassMeans, batching: Batching & 
   const count = Math.floor(rows / size);
   const left = batching.dropLast ? 0 : rows - count * size;
   const batches: Batches[] = [{ pass: passFor(outlines, size, means), first: 0, rows: size, count }];
-  if (left > 0) batches.push({ pass: passFor(outlines, left, means), first: count * size, rows: left, count: 1 });
+  if (left > 0)
+    batches.push({ pass: passFor(outlines, left, means), first: count * size, rows: left, count: 1 });
   const { memory, segment } = means.workplace;
   const { plan } = batches[0]!.pass;
   const sources = given.map((tensor, i) => {

@@ -137,7 +137,7 @@ export class Training {
   }
 
   private async runEpoch(onProgress: () => void): Promise<void> {
-    const { training, validation, schedule, commitEvery } = this.setup;
+    const { training, validation, commitEvery } = this.setup;
     await this.memory.order(this.setup.shuffle ? 'shuffled' : 'in order');
     const before = this.losses.length;
     for (const batches of training.batches) await this.runBatches(batches, onProgress);
@@ -145,7 +145,6 @@ export class Training {
     const loss = meanLoss(this.losses.slice(before), training);
     const metrics = validation ? await this.validate(validation) : undefined;
     this.history.push({ epoch: this.epoch, loss, ...(metrics && { validation: metrics }) });
-    schedule.epochDone(metrics?.loss ?? loss);
     this.stoppedEarly = stopsEarly(this.history, this.setup);
     const last = this.stoppedEarly || this.epoch === this.epochs;
     if (commitEvery === Infinity || last) await this.commit();
@@ -154,7 +153,7 @@ export class Training {
 
   private async runBatches({ pass, first, rows, count }: Batches, onProgress: () => void): Promise<void> {
     const { schedule, commitEvery } = this.setup;
-    for (let made = 0; made < count && !this.cancelled; ) {
+    for (let made = 0; made < count && !this.cancelled;) {
       const most = Math.min(count - made, commitEvery - this.uncommitted, MAX_STEPS);
       const settings = schedule.ahead(most);
       const steps = { first: first + made * rows, rows, settings, budgetMs: BUDGET_MS };
@@ -187,7 +186,10 @@ export class Training {
     for (const batches of data.batches) found.push(await this.memory.evaluate(batches));
     const judged = found.reduce((sum, evaluation) => sum + evaluation.judged, 0);
     const right = found.reduce((sum, evaluation) => sum + evaluation.right, 0);
-    const loss = meanLoss(found.flatMap(({ losses }) => losses), data);
+    const loss = meanLoss(
+      found.flatMap(({ losses }) => losses),
+      data,
+    );
     return { loss, ...(judged > 0 && { accuracy: right / judged }) };
   }
 

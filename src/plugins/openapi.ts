@@ -26,6 +26,7 @@ const TAGS = [
   { name: 'parameters', description: 'Values: named_parameters(), patches, inits, ties, state_dict' },
   { name: 'running', description: 'Forward passes' },
   { name: 'history', description: 'What changed, revision by revision' },
+  { name: 'watchpoints', description: 'Conditions on statistics, told when they become true' },
   { name: 'server', description: 'The server itself' },
 ];
 

@@ -4,7 +4,7 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { kernelModule } from './kernel-module.js';
-import type { FromWorker, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
+import type { CallName, Calls, FromWorker, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
 import { MAX_BINDINGS, type Ring, type RingForward } from './ring.js';
 
 const WORKER = new URL('./worker.js', import.meta.url);
@@ -112,18 +112,12 @@ export class Member {
   }
 }
 
+const RUN_PLANS: ReadonlySet<CallName> = new Set<PlanCall>(['forward', 'train', 'evaluate', 'differences']);
+type PlanCall = { [C in CallName]: Calls[C]['args'] extends RingForward ? C : never }[CallName];
+
 /** What the request runs, where that is a plan. */
-export function planCall(request: Request): RingForward | undefined {
-  const { call, args } = request;
-  switch (call) {
-    case 'forward':
-    case 'train':
-    case 'evaluate':
-    case 'differences':
-      return args;
-    default:
-      return undefined;
-  }
+export function planCall({ call, args }: Request): RingForward | undefined {
+  return RUN_PLANS.has(call) ? (args as RingForward) : undefined;
 }
 
 function settleBy(job: Job, message: FromWorker): void {

@@ -7,9 +7,10 @@ import type { InitSpec } from '../nn/init/spec.js';
 import type { DType } from '../tensor/dtype.js';
 import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
-import type { Statistics } from '../tensor/statistics.js';
 import type { DifferencesOrder } from './gradient-check.js';
+import type { Moments } from '../tensor/statistics.js';
 import type { KernelModule } from './kernel-module.js';
+import type { Stretch } from './surveyor.js';
 import type { Reading, ReadOrder, TextOrder } from './text.js';
 import type { EvaluateOrder, Evaluation, TrainOrder, TrainReport } from './training.js';
 
@@ -57,7 +58,18 @@ export interface Calls {
   differences: { args: DifferencesOrder; result: number[] };
   /** Rejects with ValueError where a step cannot be done. */
   edit: { args: { segment: number; steps: readonly EditStep[] }; result: null };
-  statistics: { args: { segment: number; tensor: Placed }; result: Statistics };
+  /** Of some elements of a view of the tensor. */
+  moments: { args: { segment: number; tensor: Placed; stretch: Stretch }; result: Moments };
+  /** How many of the elements are in each bin. */
+  histogram: {
+    args: {
+      segment: number;
+      tensor: Placed;
+      stretch: Stretch;
+      bins: { edges: readonly number[]; even: boolean };
+    };
+    result: number[];
+  };
   /** Which of the pairs of byte ranges hold the same bytes. */
   same: {
     args: { segment: number; pairs: readonly { a: number; b: number; bytes: number }[] };

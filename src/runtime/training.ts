@@ -118,13 +118,16 @@ export interface Evaluation {
 }
 
 /** Losses of batches, and how many of their outputs are right. */
-export function evaluate(order: EvaluateOrder, { memory, kernels, plan, crew }: Omit<Bench, 'wanted'>): Evaluation {
+export function evaluate(
+  order: EvaluateOrder,
+  { memory, kernels, plan, crew }: Omit<Bench, 'wanted'>,
+): Evaluation {
   const losses: number[] = [];
   let [right, judged] = [0, 0];
   for (let i = 0; i < order.count; i++) {
     gather(memory, order, i);
     runPlan(plan, kernels, order, crew);
-    losses.push(viewAt(memory, order.loss, 1, 'float32')[0] as number);
+    losses.push(viewAt(memory, order.loss, 1, 'float32')[0]!);
     if (!order.accuracy) continue;
     const { accuracy, rows } = order;
     judged += 'classes' in accuracy ? rows : rows * accuracy.perRow;
@@ -159,7 +162,7 @@ function clipped({ parameters, clip }: TrainOrder, memory: WebAssembly.Memory): 
     ({ place: { gradient, numel } }) => viewAt(memory, gradient, numel, 'float32') as Float32Array,
   );
   let sum = 0;
-  for (const values of gradients) for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  for (const values of gradients) for (const value of values) sum += value * value;
   const norm = Math.sqrt(sum);
   const factor = clip?.norm ? clip.norm / (norm + 1e-6) : 1;
   const bound = clip?.value ?? Infinity;
@@ -177,7 +180,7 @@ function clipped({ parameters, clip }: TrainOrder, memory: WebAssembly.Memory): 
 function gather(memory: WebAssembly.Memory, { order, rows, first, sources }: Batches, batch: number): void {
   const numbers = viewAt(memory, order + 4 * (first + batch * rows), rows, 'int32') as Int32Array;
   const bytes = new Uint8Array(memory.buffer);
-  for (let i = 0; i < rows; ) {
+  for (let i = 0; i < rows;) {
     let run = 1;
     while (i + run < rows && numbers[i + run] === numbers[i]! + run) run++;
     for (const { from, to, rowBytes } of sources) {

@@ -7,7 +7,6 @@ import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { runPart, runPlan } from '../graph/run.js';
 import { numel } from '../tensor/shape.js';
-import { statistics } from '../tensor/statistics.js';
 import { Bell } from './bell.js';
 import { Board } from './board.js';
 import { Helper, Leader } from './crew.js';
@@ -20,6 +19,7 @@ import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './pr
 import type { Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
+import { Surveyor } from './surveyor.js';
 import { readBody, writeText } from './text.js';
 import { evaluate, train } from './training.js';
 
@@ -35,6 +35,7 @@ const ring = rings[index]!;
 const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
 const segments = memories.map(addSegment);
 const plans = new Map<PlanId, Plan>();
+const surveyor = new Surveyor(kernelModule.code);
 
 const handlers: Handlers = {
   forward({ plan, segment, arena, bindings }) {
@@ -61,8 +62,12 @@ const handlers: Handlers = {
     edit(steps, segments[segment]!);
     return null;
   },
-  statistics({ segment, tensor: { address, shape, dtype } }) {
-    return statistics(viewAt(segments[segment]!.memory, address, numel(shape), dtype));
+  moments({ segment, tensor: { address, shape, dtype }, stretch }) {
+    return surveyor.moments(viewAt(segments[segment]!.memory, address, numel(shape), dtype), stretch);
+  },
+  histogram({ segment, tensor: { address, shape, dtype }, stretch, bins }) {
+    const data = viewAt(segments[segment]!.memory, address, numel(shape), dtype);
+    return surveyor.histogram(data, stretch, bins);
   },
   same({ segment, pairs }) {
     const { memory } = segments[segment]!;

@@ -19,7 +19,9 @@ async function perform(
 ) {
   const operation = operations.find((candidate) => candidate.operationId === operationId)!;
   const { path = '', query = '', body, status } = given;
-  const url = operation.path.replace('{model}', 'net').replace('{path}', encodeURIComponent(path));
+  const url = operation.path
+    .replace('{model}', 'net')
+    .replace(/\{(path|watchpoint)\}/, encodeURIComponent(path));
   const answer = await server.request(operation.method, url + query, body);
   expect(answer.status, `${operationId}: ${answer.text}`).toBe(status);
   const described = operation.responses[status] ?? operation.responses.default!;
@@ -85,6 +87,8 @@ describe('answers', () => {
     await perform('getParameter', { path: '0.weight', status: 200 });
     await perform('getParameter', { path: '0.weight', query: '?layout=nested&index=0', status: 200 });
     await perform('getParameter', { path: 'norm.num_batches_tracked', status: 200 });
+    await perform('listParameters', { query: '?kind=all&include=value,grad,stats,histogram', status: 200 });
+    await perform('getParameter', { path: '0.weight', query: '?bins=-1,0,1', status: 200 });
     await perform('setParameter', { path: '0.bias', query: '?index=0', body: { value: 1 }, status: 200 });
     const ops = [{ op: 'mul', value: 2 }];
     await perform('patchParameter', { path: '0.weight', body: { ops, requires_grad: false }, status: 200 });
@@ -113,6 +117,16 @@ describe('answers', () => {
       body: { inputs: [[1, 2, 3, 4]], module: '0' },
       status: 200,
     });
+  });
+
+  it('about watchpoints', async () => {
+    const body = { path: '**', when: 'nan > 0' };
+    const made = await perform('addWatchpoint', { body, status: 201 });
+    expect(made.headers.get('location')).toBe('/v1/models/net/watchpoints/1');
+    await perform('setParameter', { path: '0.bias', body: { value: 'NaN' }, status: 200 });
+    expect((await perform('getWatchpoint', { path: '1', status: 200 })).body).toMatchObject({ fired: 1 });
+    await perform('listWatchpoints', { status: 200 });
+    await perform('removeWatchpoint', { path: '1', status: 204 });
   });
 
   it('about changes', async () => {
@@ -163,6 +177,12 @@ describe('refusals', () => {
     ['forward', { body: { inputs: 'x' }, status: 422 }],
     ['forward', { body: { inputs: [[1, 2, 3, 4]], module: '9' }, status: 404 }],
     ['listChanges', { query: '?after=9999', status: 422 }],
+    ['listParameters', { query: '?include=values', status: 422 }],
+    ['getParameter', { path: '0.weight', query: '?bins=0', status: 422 }],
+    ['addWatchpoint', { body: { path: '**', when: 'nrom > 1' }, status: 422 }],
+    ['addWatchpoint', { body: { path: '', when: 'norm > 1', on: 'values' }, status: 422 }],
+    ['getWatchpoint', { path: '9', status: 404 }],
+    ['removeWatchpoint', { path: '__proto__', status: 404 }],
   ];
 
   it.each(refused)('of %s (%j) have a code that the document names', async (operationId, given) => {

@@ -60,6 +60,10 @@ describe('openapi.yaml', () => {
       'loadStateDict: PUT /v1/models/{model}/state_dict',
       'forward: POST /v1/models/{model}/forward',
       'listChanges: GET /v1/models/{model}/changes',
+      'addWatchpoint: POST /v1/models/{model}/watchpoints',
+      'listWatchpoints: GET /v1/models/{model}/watchpoints',
+      'getWatchpoint: GET /v1/models/{model}/watchpoints/{watchpoint}',
+      'removeWatchpoint: DELETE /v1/models/{model}/watchpoints/{watchpoint}',
     ]);
   });
 

@@ -133,7 +133,11 @@ describe('a backward', () => {
     const model = await build(MLP);
     await model.patchParameter('0.weight', { requires_grad: false });
     const { parameters } = await model.backward({ ...AS_IS, ...ONCE });
-    expect((parameters as { path: string }[]).map(({ path }) => path)).toEqual(['0.bias', '2.weight', '2.bias']);
+    expect((parameters as { path: string }[]).map(({ path }) => path)).toEqual([
+      '0.bias',
+      '2.weight',
+      '2.bias',
+    ]);
     expect(await gradOf(model, '0.weight')).toBeNull();
     await model.patchParameter('0.weight', { requires_grad: true });
     await model.backward({ ...AS_IS, ...ONCE });
@@ -142,7 +146,12 @@ describe('a backward', () => {
 
   it('takes the gradient of the output in place of a loss, and answers that of the inputs', async () => {
     const model = await build('nn.Linear(2, 2)');
-    await model.setParameter('weight', { value: [[1, 2], [3, 4]] });
+    await model.setParameter('weight', {
+      value: [
+        [1, 2],
+        [3, 4],
+      ],
+    });
     const { loss, input_grad } = await model.backward({
       ...AS_IS,
       inputs: [[5, 6]],
@@ -157,7 +166,12 @@ describe('a backward', () => {
 
   it('of one module concerns its parameters alone', async () => {
     const model = await build(MLP);
-    await model.backward({ ...AS_IS, module: '0', inputs: INPUTS, output_grad: [Array(8).fill(1), Array(8).fill(1)] });
+    await model.backward({
+      ...AS_IS,
+      module: '0',
+      inputs: INPUTS,
+      output_grad: [Array(8).fill(1), Array(8).fill(1)],
+    });
     expect(await gradOf(model, '0.bias')).toEqual(Array(8).fill(2));
     expect(await gradOf(model, '2.bias')).toBeNull();
   });
@@ -170,7 +184,16 @@ describe('a backward', () => {
       [{ inputs: INPUTS, output_grad: [[1]] }, 'NOT_DIFFERENTIABLE'],
       [{ inputs: INPUTS, targets: [[1], [2]] }, 'INVALID_REQUEST'],
       [{ inputs: INPUTS, output_grad: [[1], [1]], targets: [[1], [2]] }, 'INVALID_REQUEST'],
-      [{ inputs: [[1, 2, 3, 'x'], [1, 2, 3, 4]], output_grad: [[1], [1]] }, 'TENSOR_INVALID'],
+      [
+        {
+          inputs: [
+            [1, 2, 3, 'x'],
+            [1, 2, 3, 4],
+          ],
+          output_grad: [[1], [1]],
+        },
+        'TENSOR_INVALID',
+      ],
     ];
     for (const [request, code] of refused) {
       await expect(model.backward({ ...AS_IS, inputs: null, ...request })).rejects.toMatchObject({ code });
@@ -194,7 +217,9 @@ describe('a gradient check', () => {
   const CHECK = { epsilon: 1e-3, rtol: 1e-2, atol: 1e-3, samples: 100, module: '', mode: 'eval' } as const;
 
   it('passes where the gradients are right, and changes nothing', async () => {
-    const model = await build('nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3), nn.Softmax(dim=-1))');
+    const model = await build(
+      'nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3), nn.Softmax(dim=-1))',
+    );
     const values = await valueOf(model, '0.weight');
     const answer = await model.checkGradients({
       ...CHECK,
@@ -205,7 +230,9 @@ describe('a gradient check', () => {
       ],
     });
     expect(answer).toMatchObject({ passed: true, revision: 1 });
-    expect((answer.parameters as { checked: number }[]).map(({ checked }) => checked)).toEqual([32, 8, 24, 3]);
+    expect((answer.parameters as { checked: number }[]).map(({ checked }) => checked)).toEqual([
+      32, 8, 24, 3,
+    ]);
     expect(await valueOf(model, '0.weight')).toEqual(values);
     expect(await gradOf(model, '0.weight')).toBeNull();
   });

@@ -34,6 +34,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     maxQueueTotal: 8192,
     maxBatchRows: 256,
     maxDelayUs: 0,
+    maxWatchpoints: 64,
     ...options.limits,
   };
   const { inlineFlops } = options;

@@ -74,33 +74,36 @@ async function state(model: Model): Promise<Record<string, number[]>> {
   const { state_dict } = (await model.stateDict({ module: '' })) as {
     state_dict: Record<string, TensorValue>;
   };
-  return Object.fromEntries(Object.entries(state_dict).map(([name, { data }]) => [name, [...data].map(Number)]));
+  return Object.fromEntries(
+    Object.entries(state_dict).map(([name, { data }]) => [name, [...data].map(Number)]),
+  );
 }
 
 const MLP = 'nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))';
 
 describe("five steps of PyTorch's", () => {
-  it.each(cases.map((entry) => [`${entry.optimizer} ${JSON.stringify(entry.options)} ${entry.loss}`, entry] as const))(
-    '%s: the same losses and parameters',
-    async (_label, entry) => {
-      const model = await build(await start(), entry.architecture);
-      await model.loadStateDict({ module: '', strict: true, state: entry.state_before });
-      const job = await train(model, {
-        optimizer: { name: entry.optimizer, ...entry.options },
-        loss: { name: entry.loss },
-        inputs: entry.input,
-        targets: entry.target,
-        epochs: 5,
-      });
-      const report = job.report();
-      expect(report.error).toBeUndefined();
-      expect(excess(Float32Array.from(report.losses.map(Number)), entry.losses)).toBeLessThanOrEqual(1);
-      const after = await state(model);
-      for (const [name, { data }] of Object.entries(entry.state_after_5_steps)) {
-        expect(excess(Float32Array.from(after[name]!), data), name).toBeLessThanOrEqual(1);
-      }
-    },
-  );
+  it.each(
+    cases.map(
+      (entry) => [`${entry.optimizer} ${JSON.stringify(entry.options)} ${entry.loss}`, entry] as const,
+    ),
+  )('%s: the same losses and parameters', async (_label, entry) => {
+    const model = await build(await start(), entry.architecture);
+    await model.loadStateDict({ module: '', strict: true, state: entry.state_before });
+    const job = await train(model, {
+      optimizer: { name: entry.optimizer, ...entry.options },
+      loss: { name: entry.loss },
+      inputs: entry.input,
+      targets: entry.target,
+      epochs: 5,
+    });
+    const report = job.report();
+    expect(report.error).toBeUndefined();
+    expect(excess(Float32Array.from(report.losses.map(Number)), entry.losses)).toBeLessThanOrEqual(1);
+    const after = await state(model);
+    for (const [name, { data }] of Object.entries(entry.state_after_5_steps)) {
+      expect(excess(Float32Array.from(after[name]!), data), name).toBeLessThanOrEqual(1);
+    }
+  });
 });
 
 describe('a job', () => {
@@ -108,9 +111,20 @@ describe('a job', () => {
     const results = [];
     for (const workers of [1, 3]) {
       const engine = await start({ workers });
-      const model = await build(engine, 'nn.Sequential(nn.Linear(4, 300), nn.Tanh(), nn.Dropout(0.2), nn.Linear(300, 1))');
+      const model = await build(
+        engine,
+        'nn.Sequential(nn.Linear(4, 300), nn.Tanh(), nn.Dropout(0.2), nn.Linear(300, 1))',
+      );
       const { inputs, targets } = line(500);
-      const job = await model.train({ ...DEFAULTS, inputs, targets, batch_size: 64, shuffle: true, seed: 3, epochs: 3 });
+      const job = await model.train({
+        ...DEFAULTS,
+        inputs,
+        targets,
+        batch_size: 64,
+        shuffle: true,
+        seed: 3,
+        epochs: 3,
+      });
       let served = 0;
       while (job.running) {
         await model.forward({ module: '', inputs: inputs.slice(0, 3) });
@@ -125,7 +139,14 @@ describe('a job', () => {
   it('is seen by forwards commit by commit: each revision alone, all of it', async () => {
     const model = await build(await start(), MLP);
     const { inputs, targets } = line(64);
-    const job = await model.train({ ...DEFAULTS, inputs, targets, batch_size: 8, epochs: 20, commit_every: 4 });
+    const job = await model.train({
+      ...DEFAULTS,
+      inputs,
+      targets,
+      batch_size: 8,
+      epochs: 20,
+      commit_every: 4,
+    });
     const seen = new Map<number, number[]>();
     while (job.running) {
       const { revision, outputs } = await model.forward({ module: '', inputs: inputs.slice(0, 1) });
@@ -142,7 +163,14 @@ describe('a job', () => {
   it('takes in changes at its next commit, in their order, and goes on from them', async () => {
     const model = await build(await start(), MLP);
     const { inputs, targets } = line(64);
-    const job = await model.train({ ...DEFAULTS, inputs, targets, batch_size: 8, epochs: 400, optimizer: { name: 'SGD', lr: 1e-9 } });
+    const job = await model.train({
+      ...DEFAULTS,
+      inputs,
+      targets,
+      batch_size: 8,
+      epochs: 400,
+      optimizer: { name: 'SGD', lr: 1e-9 },
+    });
     const patched = await model.patchParameter('2.bias', { ops: [{ op: 'set', value: 7 }] });
     const again = await model.patchParameter('2.bias', { ops: [{ op: 'add', value: 1 }] });
     expect(job.running).toBe(true);
@@ -185,7 +213,11 @@ describe('a job', () => {
       committed_revision: 2,
       error: { code: 'LOSS_NOT_FINITE', detail: expect.stringContaining('NaN at step 4') as string },
     });
-    expect(Object.values(await state(model)).flat().every(Number.isFinite)).toBe(true);
+    expect(
+      Object.values(await state(model))
+        .flat()
+        .every(Number.isFinite),
+    ).toBe(true);
   });
 
   it('tells the loss of its validation, and stops early where that gets no better', async () => {
@@ -216,7 +248,10 @@ describe('a job', () => {
   it('trains groups of parameters at rates of their own', async () => {
     const model = await build(await start(), MLP);
     const before = await state(model);
-    await train(model, { ...line(32), optimizer: { name: 'SGD', lr: 0.1, groups: [{ params: '0.*', lr: 0 }] } });
+    await train(model, {
+      ...line(32),
+      optimizer: { name: 'SGD', lr: 0.1, groups: [{ params: '0.*', lr: 0 }] },
+    });
     const after = await state(model);
     expect(after['0.weight']).toEqual(before['0.weight']);
     expect(after['2.weight']).not.toEqual(before['2.weight']);
