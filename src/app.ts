@@ -5,6 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
+import { datasetRoutes } from '../routes/datasets.js';
 import { forwardRoutes } from '../routes/forward.js';
 import { initRoutes } from '../routes/init.js';
 import { modelRoutes } from '../routes/models.js';
@@ -15,8 +16,10 @@ import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
 import type { Config } from './config.js';
+import type { Datasets } from './datasets/datasets.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
+import { readFiles } from './plugins/files.js';
 import { setHeaders } from './plugins/headers.js';
 import { boundIntake } from './plugins/intake.js';
 import { Inbox, releaseHolds } from './plugins/inbox.js';
@@ -47,6 +50,7 @@ const COMPRESS_THRESHOLD_BYTES = 4096;
 export interface AppOptions {
   readonly config: Config;
   readonly registry: Registry;
+  readonly datasets: Datasets;
   readonly pool: Pick<Pool, 'size' | 'load' | 'figure' | 'call'>;
   /** What multiplies matrices. */
   readonly engine: string;
@@ -56,7 +60,7 @@ export interface AppOptions {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { config, registry, pool, memory, engine, maddFused } = options;
+  const { config, registry, datasets, pool, memory, engine, maddFused } = options;
   const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
   const app: FastifyInstance = Fastify({
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
@@ -83,6 +87,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const inbox = new Inbox({ memory, limitBytes: config.bodiesLimitBytes });
   readJson(app, new LargeJson(inbox, pool));
   readRaw(app, inbox);
+  readFiles(app, inbox);
   await setHeaders(app, config);
   await shedLoad(app, config);
   const admitsBody = boundIntake(app, registry);
@@ -98,7 +103,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
   await servePages(app);
-  const durations = exposeMetrics(app, { models: registry, memory, pool });
+  const durations = exposeMetrics(app, { models: registry, datasets, memory, pool });
   const routes = typed(app);
   const writer = new AnswerWriter({ memory, pool, limitBytes: config.answersLimitBytes });
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
@@ -110,6 +115,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
   changeRoutes(routes, registry);
+  datasetRoutes(routes, datasets, writer);
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();

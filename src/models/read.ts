@@ -6,11 +6,12 @@ import { optionsAsJson } from '../nn/options.js';
 import { featureWarnings } from '../nn/features.js';
 import { everyName, joinPath, namedModules, type Module, type Parameter } from '../nn/module.js';
 import { printModule } from '../nn/notation/print.js';
+import { viewOf } from '../tensor/client-index.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
+import { moduleAt, parameterAt, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */

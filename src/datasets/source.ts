@@ -1,0 +1,83 @@
+// Where the values of a data set come from: tensors of a JSON body, or a file that stands in shared memory.
+// First the outline, then, when memory was taken for it, the values.
+
+import { ApiError } from '../errors.js';
+import type { PlacedColumn } from '../runtime/gather.js';
+import type { SharedMemory } from '../runtime/memory.js';
+import type { Pool } from '../runtime/pool.js';
+import type { Stretch } from '../runtime/protocol.js';
+import type { ColumnOutline, FileFaults, FileFormat, FilePart } from '../tensor/column-file.js';
+import { inspectTensor, writeTensor } from '../tensor/json.js';
+import { columnPath } from './columns.js';
+
+interface DatasetSource {
+  /** Throws what is wrong with what came. */
+  outline(): Promise<readonly ColumnOutline[]>;
+  /** Writes the values of the columns of the outline, in its order; throws as `outline`. */
+  fill(columns: readonly PlacedColumn[]): Promise<void>;
+}
+
+export interface Workplace {
+  readonly memory: SharedMemory;
+  readonly pool: Pick<Pool, 'call'>;
+}
+
+/** Tensors by name, as a client gave them, or a file. */
+export type GivenColumns = Readonly<Record<string, unknown>> | ReceivedFile;
+
+export function sourceOf(given: GivenColumns, workplace: Workplace): DatasetSource {
+  if (given instanceof ReceivedFile) return fileSource(given, workplace);
+  return tensorSource(new Map(Object.entries(given)), workplace);
+}
+
+/** float32, unless they say otherwise. */
+function tensorSource(tensors: ReadonlyMap<string, unknown>, { memory }: Workplace): DatasetSource {
+  return {
+    async outline() {
+      return [...tensors].map(([name, value]) => {
+        const { shape, dtype = 'float32' } = inspectTensor(value, columnPath(name));
+        return { name, shape, dtype };
+      });
+    },
+    async fill(columns) {
+      for (const { name, segment, address, shape, dtype } of columns) {
+        writeTensor(tensors.get(name), memory.view(segment, address, shape, dtype).data, columnPath(name));
+      }
+    },
+  };
+}
+
+/** A request's body that is a file. Its bytes are there as long as the request is not answered. */
+export class ReceivedFile {
+  readonly format: FileFormat;
+  readonly segment: number;
+  readonly file: Stretch;
+
+  constructor(format: FileFormat, segment: number, file: Stretch) {
+    this.format = format;
+    this.segment = segment;
+    this.file = file;
+  }
+}
+
+/** Workers read it. Part by part, one after another: who waits for a worker meanwhile waits for one part. */
+function fileSource({ segment, file, format }: ReceivedFile, { pool }: Workplace): DatasetSource {
+  let parts: readonly FilePart[] = [];
+  return {
+    async outline() {
+      const found = await pool.call('outlineFile', { segment, file, format });
+      refuseFaults(found);
+      parts = found.parts;
+      return found.columns;
+    },
+    async fill(columns) {
+      const target = { segment: columns[0]!.segment, columns };
+      for (const part of parts)
+        refuseFaults(await pool.call('readFilePart', { segment, file, part, target }));
+    },
+  };
+}
+
+function refuseFaults<T extends object>(found: T | FileFaults | null): asserts found is T | null {
+  if (found !== null && 'wrong' in found) throw new ApiError('DATASET_INVALID', [], found.wrong);
+}
