@@ -72,6 +72,23 @@ const readQuery = strict({
 });
 
 export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter): void {
+  app.get(
+    '/v1/datasets',
+    {
+      schema: {
+        operationId: 'listDatasets',
+        summary: 'List data sets by name',
+        tags: ['data'],
+        querystring: listQuery,
+        response: {
+          200: success('A page of data sets, in order of name.', datasetList),
+          ...problems('INVALID_REQUEST'),
+        },
+      },
+    },
+    async (request) => datasets.list(request.query),
+  );
+
   app.put(
     '/v1/datasets/:dataset',
     {
@@ -104,23 +121,6 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
       if (created) reply.code(201).header('location', `/v1/datasets/${dataset}`);
       return answer(reply, summary);
     },
-  );
-
-  app.get(
-    '/v1/datasets',
-    {
-      schema: {
-        operationId: 'listDatasets',
-        summary: 'List data sets by name',
-        tags: ['data'],
-        querystring: listQuery,
-        response: {
-          200: success('A page of data sets, in order of name.', datasetList),
-          ...problems('INVALID_REQUEST'),
-        },
-      },
-    },
-    async (request) => datasets.list(request.query),
   );
 
   app.get(

@@ -8,7 +8,7 @@ import { nearest } from '../nearest.js';
 import type { ColumnOutline } from '../tensor/column-file.js';
 import { checkColumns } from './columns.js';
 import { readValues, type ReadRequest } from './read.js';
-import { selectColumns, type Selection, type SelectRequest } from './select.js';
+import { quoted, selectColumns, type Selection, type SelectRequest } from './select.js';
 import { sourceOf, type GivenColumns, type Workplace } from './source.js';
 import { Table, tableBytes } from './table.js';
 
@@ -103,15 +103,15 @@ export class Datasets {
 
   /** Throws DATASET_NOT_FOUND, COLUMN_UNKNOWN or INVALID_REQUEST. */
   select(request: SelectRequest): Selection {
-    return selectColumns(this.get(request.dataset, 'dataset').table, request);
+    return selectColumns(this.get(request.dataset).table, request);
   }
 
-  private get(name: string, path = 'name'): Dataset {
+  private get(name: string): Dataset {
     const dataset = this.sets.get(name);
     if (dataset) return dataset;
     const near = nearest(name, this.sets.keys());
-    const faults = near === undefined ? undefined : [{ path, message: `did you mean ${near}?` }];
-    throw new ApiError('DATASET_NOT_FOUND', [name], faults);
+    const faults = near === undefined ? [] : [{ path: name, message: `did you mean ${quoted(near)}?` }];
+    throw new ApiError('DATASET_NOT_FOUND', [quoted(name)], faults);
   }
 
   private refuseBeyondCount(name: string): void {

@@ -29,7 +29,7 @@ export function readValues(
     ...table.columns.keys(),
   ];
   const unknown = names.filter((column) => !table.columns.has(column));
-  if (unknown.length > 0) throw unknownColumns(unknown, { dataset: name, table, path: 'query.columns' });
+  if (unknown.length > 0) throw unknownColumns(unknown, name, table);
   const part = viewOf([table.rows], rows ?? ':', 'query.rows');
   const read = (column: PlacedColumn): TensorValue => {
     const view = rowsOf(column, part);

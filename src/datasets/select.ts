@@ -2,7 +2,7 @@
 // A selection holds the values as they are: the data set may be replaced or deleted meanwhile.
 
 import { ApiError, type Fault } from '../errors.js';
-import { didYouMean } from '../nearest.js';
+import { nearest } from '../nearest.js';
 import type { PlacedColumn } from '../runtime/gather.js';
 import type { DType } from '../tensor/dtype.js';
 import { listed, sameShape, type Shape } from '../tensor/shape.js';
@@ -40,7 +40,7 @@ export interface Selection {
 /** Throws COLUMN_UNKNOWN, or INVALID_REQUEST where columns do not stand side by side. */
 export function selectColumns(table: Table, { dataset, inputs, targets }: SelectRequest): Selection {
   const unknown = [inputs, targets ?? []].flat().filter((name) => !table.columns.has(name));
-  if (unknown.length > 0) throw unknownColumns(unknown, { dataset, table, path: 'columns' });
+  if (unknown.length > 0) throw unknownColumns(unknown, dataset, table);
   const selection = {
     inputs: selected(table, inputs, 'inputs'),
     targets: targets === undefined ? undefined : selected(table, targets, 'targets'),
@@ -50,16 +50,12 @@ export function selectColumns(table: Table, { dataset, inputs, targets }: Select
   return { ...selection, release: () => table.release() };
 }
 
-/** `path` is where the names stand. */
-export function unknownColumns(
-  names: readonly string[],
-  { dataset, table, path }: { dataset: string; table: Table; path: string },
-): ApiError {
-  const faults = names.slice(0, MAX_FAULTS).map((name): Fault => {
-    const near = didYouMean(name, table.columns.keys());
-    return { path, message: `there is no column ${quoted(name)}${near}` };
+export function unknownColumns(names: readonly string[], dataset: string, { columns }: Table): ApiError {
+  const faults = names.slice(0, MAX_FAULTS).map((path): Fault => {
+    const near = nearest(path, columns.keys());
+    return { path, message: near === undefined ? 'is none of its columns' : `did you mean ${quoted(near)}?` };
   });
-  return new ApiError('COLUMN_UNKNOWN', [dataset, quoted(names[0]!)], faults);
+  return new ApiError('COLUMN_UNKNOWN', [quoted(dataset), quoted(names[0]!)], faults);
 }
 
 /** Of columns of [rows] a tensor of [rows, k]; of [rows, a, ...] and [rows, b, ...] one of [rows, a + b, ...]. */
@@ -81,4 +77,7 @@ function selected(table: Table, names: ColumnNames, path: string): Selected {
   return { shape: [table.rows, width, ...rest], dtype, columns };
 }
 
-const quoted = (name: string): string => JSON.stringify(name.slice(0, 80));
+/** A client's name in a message. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 80));
+}

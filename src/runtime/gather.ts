@@ -14,13 +14,16 @@ export interface PlacedColumn extends Placed {
   readonly segment: number;
 }
 
+/** From 0, each as often as it is named. */
+export type RowList = readonly number[] | Int32Array | Uint32Array;
+
 export interface GatherOrder {
   /** All of as many rows; each row of the target has theirs one after another. */
   readonly columns: readonly PlacedColumn[];
   /** Room for as many rows as are asked for. */
   readonly target: { readonly segment: number; readonly address: number; readonly dtype: DType };
-  /** From 0, each as often as it is named; absent: all, in order. */
-  readonly rows?: ArrayLike<number>;
+  /** Absent: all, in order. */
+  readonly rows?: RowList;
 }
 
 /** Of one row, in elements. */
@@ -44,9 +47,8 @@ export function gatherRows(memoryOf: (segment: number) => WebAssembly.Memory, or
   }
 }
 
-function checkRows(rows: ArrayLike<number>, all: number): void {
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]!;
+function checkRows(rows: RowList, all: number): void {
+  for (const row of rows) {
     if (!Number.isInteger(row) || row < 0 || row >= all)
       throw new ValueError(`there is no row ${row} of ${all}`);
   }
@@ -60,7 +62,7 @@ interface Stretch {
   readonly offset: number;
   readonly step: number;
   readonly count: number;
-  readonly rows: ArrayLike<number> | undefined;
+  readonly rows: RowList | undefined;
 }
 
 function copy(source: TensorData, { width, out, offset, step, count, rows }: Stretch): void {
@@ -99,7 +101,7 @@ interface Conversion {
 const writeNumber: Conversion['write'] = (out, at, x) => void (out[at] = x);
 
 /** float32 takes the nearest number, as Tensor.float() does; the others only what they have. */
-const CONVERSIONS: { readonly [D in DType]: Conversion } = {
+const CONVERSIONS: Readonly<Record<DType, Conversion>> = {
   float32: { lacks: () => false, write: writeNumber },
   int64: {
     lacks: (x) => !Number.isInteger(x) || x < -(2 ** 63) || x >= 2 ** 63,

@@ -5,7 +5,7 @@
 import type { DType } from './dtype.js';
 import { FaultList, shown, TensorError } from './fault.js';
 import { contiguousStrides, listed, numel, collectShape, type Shape } from './shape.js';
-import type { TensorArrays, TensorData, TensorValue } from './tensor-value.js';
+import type { TensorData, TensorValue } from './tensor-value.js';
 import { forEachRow, wholeView } from './view.js';
 
 type FileArray = new (
@@ -47,7 +47,7 @@ const ELEMENTS = {
 
 export type NpyElement = keyof typeof ELEMENTS;
 
-const DESCR: { readonly [D in DType]: string } = {
+const DESCR: Readonly<Record<DType, string>> = {
   float32: '<f4',
   int64: '<i8',
   int32: '<i4',
@@ -219,7 +219,7 @@ export function npyFile({ dtype, shape, data }: TensorValue): Buffer {
   head.writeUInt16LE(length, 8);
   head.write(fields, 10, 'latin1');
   head[head.length - 1] = 0x0a;
-  const elements = data as TensorArrays[DType];
+  const elements = data;
   return Buffer.concat([
     head,
     Buffer.from(elements.buffer as ArrayBuffer, elements.byteOffset, elements.byteLength),

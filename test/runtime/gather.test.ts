@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ValueError } from '#src/graph/op.js';
-import { gatherRows, type GatherOrder, type PlacedColumn } from '#src/runtime/gather.js';
+import { gatherRows, type GatherOrder, type PlacedColumn, type RowList } from '#src/runtime/gather.js';
 import { SharedMemory } from '#src/runtime/memory.js';
 import { Pool } from '#src/runtime/pool.js';
 import type { DType } from '#src/tensor/dtype.js';
@@ -25,7 +25,7 @@ function place(name: string, dtype: DType, shape: number[], values: readonly num
 }
 
 /** Reads rows on this thread, into memory that is not zero before. */
-function read(columns: PlacedColumn[], dtype: DType, rows?: ArrayLike<number>): unknown[] {
+function read(columns: PlacedColumn[], dtype: DType, rows?: RowList): unknown[] {
   const width = columns.reduce((sum, { shape }) => sum + numel(shape.slice(1)), 0);
   const shape = [rows?.length ?? columns[0]!.shape[0]!, width];
   const { segment, address } = memory.allocate(byteLength(shape, dtype));
