@@ -140,13 +140,15 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
             'COLUMN_UNKNOWN',
             'INDEX_INVALID',
             'INDEX_OUT_OF_RANGE',
+            'QUOTA_EXCEEDED',
           ),
         },
       },
     },
     async (request, reply) => {
       const { layout, ...query } = request.query;
-      return answerTensors(reply, datasets.read(request.params.dataset, query), { layout, writer });
+      const body = await explained(() => datasets.read(request.params.dataset, query));
+      return answerTensors(reply, body, { layout, writer });
     },
   );
 

@@ -6,6 +6,13 @@ import { listed } from '../tensor/shape.js';
 
 const MAX_NAME_LENGTH = 256;
 
+/** Before they are looked at. Throws DATASET_INVALID. */
+export function checkColumnCount(count: number): void {
+  if (count <= MAX_COLUMNS) return;
+  const fault = { path: 'columns', message: `are ${count}; ${MAX_COLUMNS} are the most` };
+  throw new ApiError('DATASET_INVALID', [], [fault]);
+}
+
 /** Throws DATASET_INVALID. */
 export function checkColumns(columns: readonly ColumnOutline[]): void {
   const faults: Fault[] = [];
@@ -13,8 +20,7 @@ export function checkColumns(columns: readonly ColumnOutline[]): void {
   const first = columns.find(({ shape }) => shape.length > 0);
   const fault = (path: string, message: string): void => void faults.push({ path, message });
   if (columns.length === 0) fault('columns', 'there are none');
-  if (columns.length > MAX_COLUMNS) fault('columns', `are ${columns.length}; ${MAX_COLUMNS} are the most`);
-  for (const [i, { name, shape }] of columns.slice(0, MAX_COLUMNS).entries()) {
+  for (const [i, { name, shape }] of columns.entries()) {
     const path = columnPath(name);
     if (name === '') fault(`columns[${i}]`, 'has no name');
     else if (name.length > MAX_NAME_LENGTH) {

@@ -81,17 +81,14 @@ export class Datasets {
   list({ limit, cursor = '' }: { limit: number; cursor?: string | undefined }) {
     const names = [...this.sets.keys()].filter((name) => name > cursor).sort();
     const page = names.slice(0, limit);
-    const datasets = page.map((name) => {
-      const { columns: _, ...summary } = describe(this.get(name));
-      return summary;
-    });
+    const datasets = page.map((name) => summarize(this.get(name)));
     return { datasets, next_cursor: names.length > limit ? page.at(-1)! : null };
   }
 
   /** What it is, and values of it where the request names some: these are held by whoever gets them. */
-  read(name: string, request: ReadRequest) {
+  async read(name: string, request: ReadRequest) {
     const dataset = this.get(name);
-    const values = readValues(this.workplace.memory, dataset, request);
+    const values = await readValues(this.workplace, dataset, request);
     return { ...describe(dataset), ...(values && { values }) };
   }
 
@@ -135,17 +132,14 @@ export class Datasets {
   }
 }
 
-function describe({ name, epoch, version, table }: Dataset) {
+function summarize({ name, epoch, version, table: { rows, bytes } }: Dataset) {
+  return { name, epoch, version, rows, bytes };
+}
+
+function describe(dataset: Dataset) {
+  const columns = [...dataset.table.columns.values()];
   return {
-    name,
-    epoch,
-    version,
-    rows: table.rows,
-    bytes: table.bytes,
-    columns: [...table.columns.values()].map(({ name: column, shape, dtype }) => ({
-      name: column,
-      shape,
-      dtype,
-    })),
+    ...summarize(dataset),
+    columns: columns.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
   };
 }

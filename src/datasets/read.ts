@@ -1,14 +1,14 @@
 // Values of a data set for an answer: some rows of some columns.
 
-import { heldOrCopied } from '../runtime/held-tensor.js';
+import { HeldTensor, heldOrCopied } from '../runtime/held-tensor.js';
 import type { PlacedColumn } from '../runtime/gather.js';
-import type { SharedMemory } from '../runtime/memory.js';
 import { viewOf } from '../tensor/client-index.js';
 import { DTYPES } from '../tensor/dtype.js';
-import { contiguousStrides, numel } from '../tensor/shape.js';
+import { byteLength, contiguousStrides, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { gather, isContiguous, type View } from '../tensor/view.js';
 import { unknownColumns } from './select.js';
+import type { Workplace } from './source.js';
 import type { Table } from './table.js';
 
 export interface ReadRequest {
@@ -18,12 +18,18 @@ export interface ReadRequest {
   readonly columns?: readonly string[] | undefined;
 }
 
-/** undefined where the request asks for none. Throws COLUMN_UNKNOWN, INDEX_INVALID or INDEX_OUT_OF_RANGE. */
-export function readValues(
-  memory: SharedMemory,
+/** What a worker's call is worth: fewer bytes are put together here. */
+const LEAST_GATHERED_BYTES = 65_536;
+
+/**
+ * undefined where the request asks for none. Throws COLUMN_UNKNOWN, INDEX_INVALID or INDEX_OUT_OF_RANGE, and QuotaError
+ * where rows that do not stand together have no room. What is held is let go by whoever gets it.
+ */
+export async function readValues(
+  workplace: Workplace,
   { name, table }: { name: string; table: Table },
   { rows, columns }: ReadRequest,
-): Record<string, TensorValue> | undefined {
+): Promise<Record<string, TensorValue> | undefined> {
   if (rows === undefined && columns === undefined) return undefined;
   const names = columns?.flatMap((text) => (table.columns.has(text) ? [text] : text.split(','))) ?? [
     ...table.columns.keys(),
@@ -31,16 +37,53 @@ export function readValues(
   const unknown = names.filter((column) => !table.columns.has(column));
   if (unknown.length > 0) throw unknownColumns(unknown, name, table);
   const part = viewOf([table.rows], rows ?? ':', 'query.rows');
-  const read = (column: PlacedColumn): TensorValue => {
-    const view = rowsOf(column, part);
-    const { segment, address, shape, dtype } = column;
-    // What does not stand together is copied, what does is held in its place.
-    if (!isContiguous(view)) return gather(memory.view(segment, address, shape, dtype), view);
+  const values = new Map<string, TensorValue>();
+  table.hold();
+  try {
+    for (const column of new Set(names)) {
+      values.set(column, await read(workplace, { table, column: table.columns.get(column)!, part }));
+    }
+  } catch (error) {
+    for (const value of values.values()) if (value instanceof HeldTensor) value.release();
+    throw error;
+  } finally {
+    table.release();
+  }
+  // A key is set as it is, whatever the name.
+  return Object.fromEntries(values);
+}
+
+interface Reading {
+  readonly table: Table;
+  readonly column: PlacedColumn;
+  /** Of its rows. */
+  readonly part: View;
+}
+
+/** What stands together is held in its place, what does not is put together: by a worker, where it is much. */
+async function read({ memory, pool }: Workplace, { table, column, part }: Reading): Promise<TensorValue> {
+  const { segment, address, shape, dtype } = column;
+  const view = rowsOf(column, part);
+  if (isContiguous(view)) {
     const from = address + view.offset * DTYPES[dtype].bytes;
     return heldOrCopied(memory, table.region, { address: from, shape: view.shape, dtype });
-  };
-  // A key is set as it is, whatever the name.
-  return Object.fromEntries(names.map((column) => [column, read(table.columns.get(column)!)]));
+  }
+  const bytes = byteLength(view.shape, dtype);
+  if (bytes < LEAST_GATHERED_BYTES) return gather(memory.view(segment, address, shape, dtype), view);
+  const region = memory.allocate(bytes);
+  const placed = { address: region.address, shape: view.shape, dtype };
+  try {
+    const rows = { from: part.offset, count: part.shape[0]!, step: part.strides[0]! };
+    await pool.call('gatherRows', {
+      columns: [column],
+      target: { segment: region.segment, ...placed },
+      rows,
+    });
+  } catch (error) {
+    memory.release(region);
+    throw error;
+  }
+  return new HeldTensor(memory, region, placed);
 }
 
 /** Of a whole column what `part` takes of its rows. */

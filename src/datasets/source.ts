@@ -1,14 +1,14 @@
 // Where the values of a data set come from: tensors of a JSON body, or a file that stands in shared memory.
 // First the outline, then, when memory was taken for it, the values.
 
-import { ApiError } from '../errors.js';
+import { ApiError, type Fault } from '../errors.js';
 import type { PlacedColumn } from '../runtime/gather.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
 import type { Stretch } from '../runtime/protocol.js';
 import type { ColumnOutline, FileFaults, FileFormat, FilePart } from '../tensor/column-file.js';
-import { inspectTensor, writeTensor } from '../tensor/json.js';
-import { columnPath } from './columns.js';
+import { inspectTensor, TensorError, writeTensor } from '../tensor/json.js';
+import { checkColumnCount, columnPath } from './columns.js';
 
 interface DatasetSource {
   /** Throws what is wrong with what came. */
@@ -34,17 +34,34 @@ export function sourceOf(given: GivenColumns, workplace: Workplace): DatasetSour
 function tensorSource(tensors: ReadonlyMap<string, unknown>, { memory }: Workplace): DatasetSource {
   return {
     async outline() {
-      return [...tensors].map(([name, value]) => {
+      checkColumnCount(tensors.size);
+      return together(tensors, ([name, value]) => {
         const { shape, dtype = 'float32' } = inspectTensor(value, columnPath(name));
         return { name, shape, dtype };
       });
     },
     async fill(columns) {
-      for (const { name, segment, address, shape, dtype } of columns) {
-        writeTensor(tensors.get(name), memory.view(segment, address, shape, dtype).data, columnPath(name));
-      }
+      together(columns, ({ name, segment, address, shape, dtype }) =>
+        writeTensor(tensors.get(name), memory.view(segment, address, shape, dtype).data, columnPath(name)),
+      );
     },
   };
+}
+
+/** The results of all; or a TensorError with what is wrong with any. */
+function together<T, R>(items: Iterable<T>, work: (item: T) => R): R[] {
+  const results: R[] = [];
+  const faults: Fault[] = [];
+  for (const item of items) {
+    try {
+      results.push(work(item));
+    } catch (error) {
+      if (!(error instanceof TensorError)) throw error;
+      faults.push(...error.faults);
+    }
+  }
+  if (faults.length > 0) throw new TensorError(faults);
+  return results;
 }
 
 /** A request's body that is a file. Its bytes are there as long as the request is not answered. */

@@ -18,6 +18,8 @@ export function tableBytes(columns: readonly ColumnOutline[]): number {
 export class Table {
   readonly region: Region;
   readonly rows: number;
+  /** Of the elements. */
+  readonly bytes: number;
   readonly columns: ReadonlyMap<string, PlacedColumn>;
   private readonly memory: SharedMemory;
   private readonly onFree: () => void;
@@ -29,6 +31,7 @@ export class Table {
     this.region = memory.allocate(tableBytes(columns));
     this.onFree = onFree;
     this.rows = columns[0]!.shape[0]!;
+    this.bytes = columns.reduce((sum, { shape, dtype }) => sum + byteLength(shape, dtype), 0);
     const { segment } = this.region;
     let { address } = this.region;
     const placed = new Map<string, PlacedColumn>();
@@ -37,11 +40,6 @@ export class Table {
       address += roomOf(column);
     }
     this.columns = placed;
-  }
-
-  /** Of the elements. */
-  get bytes(): number {
-    return [...this.columns.values()].reduce((sum, { shape, dtype }) => sum + byteLength(shape, dtype), 0);
   }
 
   hold(): void {

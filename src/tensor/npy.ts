@@ -67,11 +67,27 @@ export interface NpyOutline {
 const MAGIC = '\x93NUMPY';
 /** numpy's own bound (max_header_size). */
 const MAX_HEADER_BYTES = 10_000;
-/** As many bytes of a file have the whole header of any array that is read. */
-export const NPY_HEAD_BYTES = MAX_HEADER_BYTES + 12;
+
+/** Whether the beginning of a file has all of its header in it; what is none of ours needs no more to be refused. */
+export function hasNpyHeader(head: Uint8Array): boolean {
+  if (head.length < 12) return false;
+  const { start, length } = headerPlace(head);
+  return head.length >= start + Math.min(length, MAX_HEADER_BYTES);
+}
+
+/** Where the header's text is; of version 1, or of those after it. */
+function headerPlace({ buffer, byteOffset, byteLength, [6]: major }: Uint8Array): {
+  start: number;
+  length: number;
+} {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  return major === 1
+    ? { start: 10, length: view.getUint16(8, true) }
+    : { start: 12, length: view.getUint32(8, true) };
+}
 
 /**
- * What a file says of its array, checked; its first NPY_HEAD_BYTES are enough. Throws TensorError, whose faults stand at
+ * What a file says of its array, checked; `file` may be its beginning alone. Throws TensorError, whose faults stand at
  * `path`.
  */
 export function readNpyHeader(file: Uint8Array, path: string): NpyOutline {
@@ -83,10 +99,8 @@ export function readNpyHeader(file: Uint8Array, path: string): NpyOutline {
   if (text(0, 6) !== MAGIC) fail('is no .npy file: it does not begin with \\x93NUMPY');
   const [major = 0, minor = 0] = file.subarray(6, 8);
   if (major < 1 || major > 3) fail(`is of version ${major}.${minor} of .npy; 1 to 3 are read`);
-  const start = major === 1 ? 10 : 12;
-  if (file.length < start) fail('ends within its header');
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (file.length < 12) fail('ends within its header');
+  const { start, length } = headerPlace(file);
   if (length > MAX_HEADER_BYTES) fail(`has a header of ${length} bytes; ${MAX_HEADER_BYTES} are the most`);
   const offset = start + length;
   if (file.length < offset) fail('ends within its header');

@@ -1,7 +1,7 @@
 // numpy's .npz files: zip archives of .npy files, one for each array by its name.
 
 import { shown, TensorError } from './fault.js';
-import { checkNpyLength, NPY_HEAD_BYTES, readNpyHeader, writeNpyElements, type NpyOutline } from './npy.js';
+import { checkNpyLength, hasNpyHeader, readNpyHeader, writeNpyElements, type NpyOutline } from './npy.js';
 import type { TensorData } from './tensor-value.js';
 import { readEntry, readEntryHead, readZipDirectory, type ZipEntry } from './zip.js';
 
@@ -21,7 +21,7 @@ export function readNpzOutline(
   return readZipDirectory(file, { path, maxEntries: maxArrays }).map((entry) => {
     const own = `${path}: ${shown(entry.name)}`;
     if (!entry.name.endsWith(SUFFIX)) throw new TensorError([{ path: own, message: 'is no .npy file' }]);
-    const npy = readNpyHeader(readEntryHead(file, entry, NPY_HEAD_BYTES), own);
+    const npy = readNpyHeader(readEntryHead(file, entry, hasNpyHeader), own);
     checkNpyLength(npy, entry.bytes, own);
     return { name: entry.name.slice(0, -SUFFIX.length), npy, entry };
   });

@@ -94,15 +94,21 @@ function entryAt(
   return { name, from, to, deflated: method === DEFLATED, bytes, crc: view.getUint32(at + 16, true) };
 }
 
-/** Deflate makes at most a thousand bytes of one: what the first bytes of an entry become is bounded by these. */
-const HEAD_PACKED_BYTES = 8192;
+/** Packed bytes of a head, at first and at most: deflate makes up to a thousand bytes of each. */
+const HEAD_BYTES = { first: 256, most: 16_384, growth: 8 };
 
-/** The beginning of an entry: at most `bytes` bytes of it. Throws TensorError. */
-export function readEntryHead(archive: Uint8Array, entry: ZipEntry, bytes: number): Uint8Array {
+/** As much of an entry's beginning as `isEnough` wants, or as there is. Throws TensorError. */
+export function readEntryHead(
+  archive: Uint8Array,
+  entry: ZipEntry,
+  isEnough: (head: Uint8Array) => boolean,
+): Uint8Array {
   const { from, to, deflated } = entry;
-  if (!deflated) return archive.subarray(from, Math.min(to, from + bytes));
-  const packed = archive.subarray(from, Math.min(to, from + HEAD_PACKED_BYTES));
-  return inflate(entry, packed, HEAD_PACKED_BYTES * 1040, constants.Z_SYNC_FLUSH).subarray(0, bytes);
+  for (let bytes = HEAD_BYTES.first; ; bytes *= HEAD_BYTES.growth) {
+    const packed = archive.subarray(from, Math.min(to, from + bytes));
+    const head = deflated ? inflate(entry, packed, bytes * 1100, constants.Z_SYNC_FLUSH) : packed;
+    if (isEnough(head) || bytes >= HEAD_BYTES.most) return head;
+  }
 }
 
 /** All of an entry. Throws TensorError where it does not unpack to what the directory says. */

@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Selected } from '#src/datasets/select.js';
 import { byteLength, numel } from '#src/tensor/shape.js';
-import { zeros, type TensorValue } from '#src/tensor/tensor-value.js';
+import type { HeldTensor } from '#src/runtime/held-tensor.js';
+import type { TensorValue } from '#src/tensor/tensor-value.js';
 import { startEngine, type Engine } from '../models/engine.js';
 
 const KiB = 1024;
@@ -163,7 +164,7 @@ describe('quotas', () => {
   it('and memory are as before where a put fails, at whichever step', async () => {
     const { datasets, memory } = engine;
     await datasets.put('d', floats(4, 7));
-    const before = [datasets.bytes, memory.bytesInUse, datasets.read('d', {}).version];
+    const before = [datasets.bytes, memory.bytesInUse, (await datasets.read('d', {})).version];
     const bad: Record<string, unknown>[] = [
       {},
       { x: [1], y: [1, 2] },
@@ -177,13 +178,29 @@ describe('quotas', () => {
       { ['x'.repeat(257)]: [1] },
     ];
     for (const columns of bad) await expect(datasets.put('d', columns)).rejects.toThrow();
-    expect([datasets.bytes, memory.bytesInUse, datasets.read('d', {}).version]).toEqual(before);
-    const { values } = datasets.read('d', { rows: '0:2' });
+    const { version, values } = await datasets.read('d', { rows: '0:2' });
+    expect([datasets.bytes, memory.bytesInUse, version]).toEqual(before);
     expect(values!.x!.data).toEqual(Float32Array.of(7, 7));
   });
 });
 
 describe('what columns must be', () => {
+  it('is told at once for all tensors that are none', async () => {
+    const put = engine.datasets.put('d', { x: [[1], [1, 2]], y: [1], z: { shape: [2], data: [1] } });
+    await expect(put).rejects.toMatchObject({
+      faults: [
+        { path: 'columns.x[1]' },
+        { path: 'columns.z.data', message: 'expected sequence of length 2 at dim 0 (got 1)' },
+      ],
+    });
+  });
+
+  it('is at most ten thousand, counted before they are looked at', async () => {
+    const names = Array.from({ length: 10_001 }, (_, i) => [`c${i}`, 'no tensor']);
+    const put = engine.datasets.put('d', Object.fromEntries(names) as Record<string, unknown>);
+    await expect(put).rejects.toThrow('columns: are 10001; 10000 are the most');
+  });
+
   it('is told at once for all of them', async () => {
     const put = engine.datasets.put('d', { x: [1, 2], '': [1, 2], s: 3, y: [[1], [2], [3]] });
     await expect(put).rejects.toMatchObject({
@@ -198,14 +215,17 @@ describe('what columns must be', () => {
 });
 
 describe('rows', () => {
-  const read = (rows: string): TensorValue => engine.datasets.read('d', { rows, columns: ['w'] }).values!.w!;
+  const read = async (rows: string): Promise<TensorValue> => {
+    const { values } = await engine.datasets.read('d', { rows, columns: ['w'] });
+    return values!.w!;
+  };
+  const put = (shape: number[]) => {
+    const data = Array.from({ length: numel(shape) }, (_, i) => i);
+    return engine.datasets.put('d', { w: { shape, data } });
+  };
 
   it('are those of the whole column by any index of one dimension', async () => {
-    const whole = zeros('float32', [5, 2, 1]);
-    for (let i = 0; i < numel(whole.shape); i++) whole.data[i] = i;
-    await engine.datasets.put('d', {
-      w: { shape: whole.shape, data: Array.from(whole.data as Float32Array) },
-    });
+    await put([5, 2, 1]);
     const rowsOf: Record<string, number[]> = {
       '0:2': [0, 1],
       ':': [0, 1, 2, 3, 4],
@@ -216,12 +236,34 @@ describe('rows', () => {
       '...': [0, 1, 2, 3, 4],
     };
     for (const [index, rows] of Object.entries(rowsOf)) {
-      expect(read(index).shape, index).toEqual([rows.length, 2, 1]);
-      expect(Array.from(read(index).data as Float32Array)).toEqual(rows.flatMap((i) => [2 * i, 2 * i + 1]));
+      const { shape, data } = await read(index);
+      expect(shape, index).toEqual([rows.length, 2, 1]);
+      expect(Array.from(data as Float32Array)).toEqual(rows.flatMap((i) => [2 * i, 2 * i + 1]));
     }
-    expect(read('-1')).toMatchObject({ shape: [2, 1], data: Float32Array.of(8, 9) });
-    expect(() => read('0,0')).toThrow('too many indices for tensor of dimension 1');
-    expect(() => read('5')).toThrow('index 5 is out of bounds for dimension 0 with size 5');
-    expect(() => read('a')).toThrow('"a" has no meaning in an index');
+    expect(await read('-1')).toMatchObject({ shape: [2, 1], data: Float32Array.of(8, 9) });
+    await expect(read('0,0')).rejects.toThrow('too many indices for tensor of dimension 1');
+    await expect(read('5')).rejects.toThrow('index 5 is out of bounds for dimension 0 with size 5');
+    await expect(read('a')).rejects.toThrow('"a" has no meaning in an index');
+  });
+
+  it('that are many and apart are put together by a worker, in memory that is let go with them', async () => {
+    const own = await startEngine();
+    try {
+      const shape = [30_000, 2];
+      const data = Array.from({ length: 60_000 }, (_, i) => i);
+      await own.datasets.put('d', { w: { shape, data } });
+      const [held, calls] = [own.memory.bytesInUse, own.pool.figure('calls')];
+      const { values } = await own.datasets.read('d', { rows: '1::3' });
+      expect(own.pool.figure('calls')).toBe(calls + 1);
+      expect(values!.w!.shape).toEqual([10_000, 2]);
+      expect(Array.from(values!.w!.data as Float32Array)).toEqual(
+        data.filter((_, i) => Math.floor(i / 2) % 3 === 1),
+      );
+      expect(own.memory.bytesInUse).toBeGreaterThan(held);
+      (values!.w as HeldTensor).release();
+      expect(own.memory.bytesInUse).toBe(held);
+    } finally {
+      await own.stop();
+    }
   });
 });

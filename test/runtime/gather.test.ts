@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ValueError } from '#src/graph/op.js';
-import { gatherRows, type GatherOrder, type PlacedColumn, type RowList } from '#src/runtime/gather.js';
+import { gatherRows, type GatherOrder, type PlacedColumn } from '#src/runtime/gather.js';
 import { SharedMemory } from '#src/runtime/memory.js';
 import { Pool } from '#src/runtime/pool.js';
 import type { DType } from '#src/tensor/dtype.js';
@@ -25,9 +25,10 @@ function place(name: string, dtype: DType, shape: number[], values: readonly num
 }
 
 /** Reads rows on this thread, into memory that is not zero before. */
-function read(columns: PlacedColumn[], dtype: DType, rows?: RowList): unknown[] {
+function read(columns: PlacedColumn[], dtype: DType, rows?: GatherOrder['rows']): unknown[] {
   const width = columns.reduce((sum, { shape }) => sum + numel(shape.slice(1)), 0);
-  const shape = [rows?.length ?? columns[0]!.shape[0]!, width];
+  const count = rows && ('length' in rows ? rows.length : rows.count);
+  const shape = [count ?? columns[0]!.shape[0]!, width];
   const { segment, address } = memory.allocate(byteLength(shape, dtype));
   const { data } = memory.view(segment, address, shape, dtype);
   data.fill((dtype === 'int64' ? 77n : 77) as never);
@@ -76,11 +77,33 @@ describe('rows of columns', () => {
     );
   });
 
+  it('of a range are those of the list that it stands for', () => {
+    const columns = [7, 40].map((width, i) => {
+      const values = Array.from({ length: 10 * width }, (_, at) => 1000 * i + at);
+      return place(`c${i}`, 'float32', [10, width], values);
+    });
+    for (const given of [columns, columns.slice(1)]) {
+      for (const [from, count, step] of [
+        [0, 10, 1],
+        [3, 4, 1],
+        [1, 3, 4],
+        [9, 1, 5],
+        [0, 0, 1],
+      ] as const) {
+        const list = Array.from({ length: count }, (_, i) => from + i * step);
+        expect(read(given, 'float32', { from, count, step })).toEqual(read(given, 'float32', list));
+      }
+      expect(read(given, 'int64', { from: 2, count: 3 })).toEqual(read(given, 'float32', [2, 3, 4]));
+    }
+  });
+
   it('that are not there are refused', () => {
     const a = place('a', 'float32', [3], [1, 2, 3]);
     for (const row of [3, -1, 0.5, NaN]) {
       expect(() => read([a], 'float32', [0, row])).toThrow(new ValueError(`there is no row ${row} of 3`));
     }
+    expect(() => read([a], 'float32', { from: 1, count: 3 })).toThrow('there is no row 3 of 3');
+    expect(() => read([a], 'float32', { from: -1, count: 2 })).toThrow('there is no row -1 of 3');
   });
 });
 

@@ -88,7 +88,7 @@ describe('a header', () => {
   });
 
   it.each([
-    ['nothing', ''],
+    ['white space', '  '],
     ['no dictionary', '(2,)'],
     ['a call', "{'descr': __import__('os'), 'fortran_order': False, 'shape': (2,)}"],
     ['arithmetic', "{'descr': '<f4', 'fortran_order': False, 'shape': (2*3,)}"],
