@@ -2,6 +2,7 @@
 // First the outline, from a scan of the bytes; then parts of whole records, each alone, so that no reader is long at it.
 
 import Papa from 'papaparse';
+import { writePlainRows } from './csv-numbers.js';
 import { FaultList, shown, TensorError } from './fault.js';
 
 /** Some of a text's records. */
@@ -32,30 +33,32 @@ interface Line {
   readonly from: number;
   /** Behind its line feed. */
   readonly to: number;
-  readonly number: number;
+  readonly line: number;
 }
 
 /** Where records are; blank lines are none. Throws TensorError where a quote is left open or there is no header. */
 export function readCsvOutline(text: Uint8Array, { maxColumns, partBytes }: CsvLimits): CsvOutline {
   let header: Line | undefined;
-  let part: CsvPart | undefined;
   const parts: CsvPart[] = [];
   let rows = 0;
-  eachRecord(text, ({ from, to, number: line }) => {
+  let begun: Omit<CsvPart, 'to'> | undefined;
+  let end = 0;
+  eachRecord(text, (from, to, line) => {
     if (!header) {
-      header = { from, to, number: line };
+      header = { from, to, line };
       return;
     }
-    part = part ? { ...part, to } : { from, to, row: rows, line };
+    begun ??= { from, row: rows, line };
+    end = to;
     rows++;
-    if (part.to - part.from < partBytes) return;
-    parts.push(part);
-    part = undefined;
+    if (to - begun.from < partBytes) return;
+    parts.push({ ...begun, to });
+    begun = undefined;
   });
-  if (part) parts.push(part);
+  if (begun) parts.push({ ...begun, to: end });
   if (!header) throw new TensorError([{ path: 'line 1', message: 'there is no header line' }]);
   const [names = []] = recordsOf(text, header);
-  const path = `line ${header.number}`;
+  const path = `line ${header.line}`;
   if (names.length > maxColumns) {
     throw new TensorError([{ path, message: `has ${names.length} columns; ${maxColumns} are the most` }]);
   }
@@ -63,24 +66,23 @@ export function readCsvOutline(text: Uint8Array, { maxColumns, partBytes }: CsvL
 }
 
 /** Records end with a line feed outside of quotes. */
-function eachRecord(text: Uint8Array, visit: (record: Line) => void): void {
+function eachRecord(text: Uint8Array, visit: (from: number, to: number, line: number) => void): void {
   let [from, line, feeds] = [0, 1, 0];
   let [blank, quoted] = [true, false];
-  const end = (to: number): void => {
-    if (!blank) visit({ from, to, number: line });
-    line += feeds;
-    [from, feeds, blank] = [to, 0, true];
-  };
-  for (let at = 0; at < text.length; at++) {
-    const byte = text[at]!;
-    if (byte === LINE_FEED) {
+  // One step more than there are bytes: the last line may end without a line feed.
+  for (let at = 0; at <= text.length; at++) {
+    const byte = at === text.length ? LINE_FEED : text[at]!;
+    if (byte > QUOTE) blank = false;
+    else if (byte === LINE_FEED) {
       feeds++;
-      if (!quoted) end(at + 1);
+      if (quoted) continue;
+      if (!blank) visit(from, Math.min(at + 1, text.length), line);
+      line += feeds;
+      [from, feeds, blank] = [at + 1, 0, true];
     } else if (byte === QUOTE) quoted = !quoted;
-    else if (blank) blank = byte === RETURN || byte === SPACE || byte === TAB;
+    else if (byte !== RETURN && byte !== SPACE && byte !== TAB) blank = false;
   }
   if (quoted) throw new TensorError([{ path: `line ${line}`, message: 'has a quote " that is not closed' }]);
-  end(text.length);
 }
 
 /** Writes a part's numbers: `targets` has the memory of each of the columns. Throws TensorError. */
@@ -89,6 +91,7 @@ export function writeCsvPart(
   part: CsvPart,
   { names, targets }: { names: readonly string[]; targets: readonly Float32Array[] },
 ): void {
+  if (writePlainRows(text, part, targets)) return;
   const faults = new FaultList();
   let { row, line } = part;
   for (const record of recordsOf(text, part)) {

@@ -107,6 +107,60 @@ describe('a table as text', () => {
     expect(parts.map(({ line }) => line)).toEqual([2, 12, 22, 32, 42, 52, 62, 72, 82, 92]);
   });
 
+  describe('without quotes and spaces, read from its bytes', () => {
+    const forms: ((x: number) => string)[] = [
+      String,
+      (x) => x.toExponential().toUpperCase(),
+      (x) => x.toPrecision(17),
+      (x) => x.toPrecision(7),
+      (x) => `+${Math.abs(x)}`,
+      (x) => Math.trunc(x).toFixed(1).replace(/0$/, ''),
+    ];
+    const text = fc
+      .tuple(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(...forms))
+      .map(([x, form]) => form(x));
+
+    it('has for each number the float32 nearest to what Number reads', () => {
+      fc.assert(
+        fc.property(fc.array(text, { minLength: 1 }), (cells) => {
+          const { columns } = read(`x\n${cells.join('\n')}`);
+          expect(columns.x).toEqual(cells.map((cell) => Math.fround(Number(cell))));
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    it.each([
+      ['of halves that round to even', '16777217\n16777219\n1.00000005960464477539062500000001'],
+      ['beyond 53 bits', '9007199254740993\n123456789012345678901234567890e-20'],
+      ['at the ends of the range', '1e-46\n1.4e-45\n3.4028235e38\n1e-400\n0e999999999\n-0'],
+      ['at the ends of exact powers', '1e22\n1e23\n9007199254740991e22\n5e-23\n000000000000000000000001e-22'],
+    ])('has numbers %s', (_what, lines) => {
+      const cells = lines.split('\n');
+      expect(read(`x\n${lines}`).columns.x).toEqual(cells.map((cell) => Math.fround(Number(cell))));
+    });
+
+    it('is what it is with a space in it, which is read as text: numbers, places and complaints', () => {
+      const odd = fc.string({ unit: fc.constantFrom(...'0123456789.eE+-,,\n\n\r'), maxLength: 30 });
+      const outcome = (body: string, rows: number): unknown => {
+        try {
+          return Object.values(read(`x,y\n${body}`, { partBytes: 2 ** 20 }).columns).map((column) =>
+            column.slice(0, rows),
+          );
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      fc.assert(
+        fc.property(odd, (body) => {
+          const rows = body.split('\n').filter((line) => line.trim() !== '').length;
+          expect(outcome(`${body}\n`, rows)).toEqual(outcome(`${body}\n 1,2`, rows));
+        }),
+        { numRuns: 3000 },
+      );
+    });
+  });
+
   it('of any bytes is read or refused', () => {
     const bytes = fc.array(fc.constantFrom(...Buffer.from('x1,\n\r" .e-'), 0xff), { maxLength: 40 });
     fc.assert(
