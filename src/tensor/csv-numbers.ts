@@ -10,15 +10,18 @@ export interface PlainRows {
 }
 
 const [LINE_FEED, RETURN, COMMA, PLUS, MINUS, POINT, ZERO] = [10, 13, 44, 43, 45, 46, 48];
+const [SPACE, TAB] = [32, 9];
 const [EXPONENT, SMALL] = [69, 0x20];
 /** Powers of ten that float64 has exactly. */
 const POWERS = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 /** One more digit may not fit into 53 bits. */
 const MOST_MANTISSA = 2 ** 49;
 
+const isSpace = (byte: number | undefined): boolean => byte === SPACE || byte === TAB;
+
 /**
- * Writes rows of cells, one cell for each target in each row. false where there is anything but finite numbers, commas
- * and the ends of lines, or another number of cells: then some were written, and the text is to be read in another way.
+ * Writes rows of cells, one cell for each target in each row. false where there is anything but finite numbers, commas,
+ * spaces and the ends of lines, or another number of cells: then some were written, and the text is to be read in another way.
  */
 export function writePlainRows(
   text: Uint8Array,
@@ -30,8 +33,9 @@ export function writePlainRows(
   let column = 0;
   let at = from;
   while (at < to) {
+    while (isSpace(bytes[at])) at++;
     if (column === 0 && bytes[at] === RETURN && bytes[at + 1] === LINE_FEED) at++;
-    if (column === 0 && bytes[at] === LINE_FEED) {
+    if (column === 0 && (at >= to || bytes[at] === LINE_FEED)) {
       at++;
       continue;
     }
@@ -71,6 +75,7 @@ export function writePlainRows(
     if (column === targets.length) return false;
     targets[column]![row] = value;
     column++;
+    while (at < to && isSpace(bytes[at])) at++;
     if (at < to && bytes[at] === COMMA) {
       at++;
       if (at === to) return false;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { writePlainRows } from '#src/tensor/csv-numbers.js';
 import { readCsvOutline, writeCsvPart } from '#src/tensor/csv.js';
 
 function read(text: string | Uint8Array, { partBytes = 2 ** 20, maxColumns = 10 } = {}) {
@@ -107,7 +108,7 @@ describe('a table as text', () => {
     expect(parts.map(({ line }) => line)).toEqual([2, 12, 22, 32, 42, 52, 62, 72, 82, 92]);
   });
 
-  describe('without quotes and spaces, read from its bytes', () => {
+  describe('without quotes, read from its bytes', () => {
     const forms: ((x: number) => string)[] = [
       String,
       (x) => x.toExponential().toUpperCase(),
@@ -131,6 +132,25 @@ describe('a table as text', () => {
     });
 
     it.each([
+      ['1,2\n3,4', true],
+      [' 1,\t2 \r\n\n \t\n3 ,4\r\n', true],
+      ['1,2\n"3",4\n', false],
+      ['1,2\n3,nan\n', false],
+      ['1,2\n3\n', false],
+      ['1,2\n3,4,5\n', false],
+      ['1,2\n3,4,', false],
+      ['1,2\n3,1e400\n', false],
+      ['1,2\n3,.\n', false],
+      ['1,2\n3,1e\n', false],
+      ['1,2\n3,4\r5\n', false],
+    ])('takes the short way through %j: %s', (text, isPlain) => {
+      const targets = [new Float32Array(2), new Float32Array(2)];
+      const bytes = Buffer.from(text);
+      expect(writePlainRows(bytes, { from: 0, to: bytes.length, row: 0 }, targets)).toBe(isPlain);
+      if (isPlain) expect(targets).toEqual([Float32Array.of(1, 3), Float32Array.of(2, 4)]);
+    });
+
+    it.each([
       ['of halves that round to even', '16777217\n16777219\n1.00000005960464477539062500000001'],
       ['beyond 53 bits', '9007199254740993\n123456789012345678901234567890e-20'],
       ['at the ends of the range', '1e-46\n1.4e-45\n3.4028235e38\n1e-400\n0e999999999\n-0'],
@@ -140,8 +160,8 @@ describe('a table as text', () => {
       expect(read(`x\n${lines}`).columns.x).toEqual(cells.map((cell) => Math.fround(Number(cell))));
     });
 
-    it('is what it is with a space in it, which is read as text: numbers, places and complaints', () => {
-      const odd = fc.string({ unit: fc.constantFrom(...'0123456789.eE+-,,\n\n\r'), maxLength: 30 });
+    it('is what it is with a quote in it, which is read as text: numbers, places and complaints', () => {
+      const odd = fc.string({ unit: fc.constantFrom(...'0123456789.eE+-,, \t\n\n\r'), maxLength: 30 });
       const outcome = (body: string, rows: number): unknown => {
         try {
           return Object.values(read(`x,y\n${body}`, { partBytes: 2 ** 20 }).columns).map((column) =>
@@ -154,7 +174,7 @@ describe('a table as text', () => {
       fc.assert(
         fc.property(odd, (body) => {
           const rows = body.split('\n').filter((line) => line.trim() !== '').length;
-          expect(outcome(`${body}\n`, rows)).toEqual(outcome(`${body}\n 1,2`, rows));
+          expect(outcome(`${body}\n`, rows)).toEqual(outcome(`${body}\n"1",2`, rows));
         }),
         { numRuns: 3000 },
       );
