@@ -60,8 +60,9 @@ interface RawOptions {
   readonly writer: AnswerWriter;
 }
 
-export function tag(reply: FastifyReply, { epoch, revision }: Body): FastifyReply {
-  return reply.header('etag', `"${String(epoch)}-${String(revision)}"`);
+/** Of a model its revision, of a data set its version. */
+export function tag(reply: FastifyReply, { epoch, revision, version = revision }: Body): FastifyReply {
+  return reply.header('etag', `"${String(epoch)}-${String(version)}"`);
 }
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
@@ -184,6 +185,42 @@ const numbersFields = {
   grad: tensor.nullable().optional().describe('null before the first backward.'),
   stats: statisticsAnswer.optional(),
 };
+
+const datasetIdentity = {
+  name: z.string(),
+  epoch: z.string().describe('Another one when the name was deleted and put again.'),
+  version: z.int().min(1).describe('Counts what was put under the name: 1, 2, 3, ...'),
+  rows: z.int().min(1).describe('Of every column: the extent of dimension 0.'),
+  bytes: z.int(),
+};
+
+const datasetFields = {
+  ...datasetIdentity,
+  columns: z.array(z.object({ name: z.string(), shape: z.array(z.int().min(0)), dtype: z.string() })),
+};
+
+export const datasetSummary = z.object(datasetFields).register(documented, { id: 'DatasetSummary' });
+
+export const datasetAnswer = z
+  .object({
+    ...datasetFields,
+    values: z
+      .unknown()
+      .optional()
+      .meta({
+        type: 'object',
+        additionalProperties: ref('TensorObject'),
+        description: 'By column, where `rows` or `columns` ask for them.',
+      }),
+  })
+  .register(documented, { id: 'DatasetAnswer' });
+
+export const datasetList = z
+  .object({
+    datasets: z.array(z.object(datasetIdentity)),
+    next_cursor: z.string().nullable().describe('Where the next page begins; null on the last.'),
+  })
+  .register(documented, { id: 'DatasetList' });
 
 export const moduleList = about('ModuleList', {
   modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),

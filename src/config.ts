@@ -88,6 +88,8 @@ const SETTINGS = {
     'memory of large answers that are not read yet; beyond it they are copied',
   ],
   wsMessageLimitBytes: [bytes(KiB, 512 * MiB), '1MiB', 'one WebSocket message from a client'],
+  maxDatasets: [integer(1, 1_000_000), '1000', 'data sets at a time'],
+  datasetsLimitBytes: [bytes(0, 1024 * GiB), '1GiB', 'columns of all data sets, within the memory limit'],
   maxModels: [integer(1, 10_000_000), '20000', 'models at a time'],
   maxModules: [integer(1, 10_000_000), '10000', 'modules in one model'],
   logEntries: [integer(1, 1_000_000), '1024', "entries a model's change log keeps"],

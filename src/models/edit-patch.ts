@@ -4,12 +4,13 @@ import { checkExpression } from '../nn/expression.js';
 import type { Parameter } from '../nn/module.js';
 import { pathKey } from '../nn/options.js';
 import type { PlacedPatchOp } from '../runtime/protocol.js';
+import { viewOf } from '../tensor/client-index.js';
 import { inspectTensor } from '../tensor/json.js';
 import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
 import { Complaints } from './complaints.js';
 import { GRAD, gradientOf, ownerOf, type Storage } from './companion.js';
 import type { Draft } from './draft.js';
-import { parameterAt, quoted, viewOf, type ModelState, type Preparation } from './state.js';
+import { parameterAt, quoted, type ModelState, type Preparation } from './state.js';
 
 /** A patch's op as a client sends it: the value is not decoded yet. */
 export type ClientPatchOp = Omit<PatchOp, 'value'> & {

@@ -8,8 +8,8 @@ import type { Bins } from '../tensor/bins.js';
 import type { Statistics } from '../tensor/statistics.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { gather, isContiguous, type View } from '../tensor/view.js';
+import { viewOf } from '../tensor/client-index.js';
 import { gradientOf, type Storage } from './companion.js';
-import { viewOf } from './state.js';
 import type { Tensors } from './tensors.js';
 
 export interface Wanted {

@@ -2,6 +2,7 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
+import { checkName } from '../names.js';
 import { Dispatcher } from '../runtime/dispatcher.js';
 import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
@@ -42,8 +43,6 @@ export interface RegistryOptions {
 
 /** Nested deeper than this, a tree is refused: walks are recursive. */
 const MAX_DEPTH = 64;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
 export interface BuildRequest {
   readonly name: string;
@@ -85,7 +84,7 @@ export class Registry implements Directory {
   /** Builds a model and draws its parameters: revision 1. */
   async build({ name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest): Promise<Body> {
     const { pool, memory, limits } = this.options;
-    if (!NAME.test(name) || FORBIDDEN.has(name)) throw new ApiError('NAME_INVALID', [JSON.stringify(name)]);
+    checkName(name);
     if (this.models.has(name) || this.taken.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
     if (this.models.size + this.taken.size >= limits.maxModels) {
       throw new ApiError('QUOTA_EXCEEDED', [`${limits.maxModels} models are served already`]);

@@ -3,9 +3,6 @@
 import { ApiError } from '../errors.js';
 import type { Module, Parameter } from '../nn/module.js';
 import { findModule, findParameter } from '../nn/paths.js';
-import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from '../tensor/index-grammar.js';
-import type { Shape } from '../tensor/shape.js';
-import type { View } from '../tensor/view.js';
 import type { Draft } from './draft.js';
 import type { ChangeKind } from './change-log.js';
 import type { Companion, Storage } from './companion.js';
@@ -56,19 +53,6 @@ export function parameterAt(state: ModelState, path: string): { path: string; pa
     throw new ApiError('PARAMETER_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
   }
   return found;
-}
-
-/** What an index takes of a tensor; throws INDEX_INVALID or INDEX_OUT_OF_RANGE. `at` is where the index stands. */
-export function viewOf(shape: Shape, index: string, at: string): View {
-  try {
-    return resolveIndex(parseIndex(index), shape);
-  } catch (error) {
-    if (error instanceof IndexSyntaxError)
-      throw new ApiError('INDEX_INVALID', [], [{ path: at, message: error.message }]);
-    if (error instanceof IndexRangeError)
-      throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: at, message: error.message }]);
-    throw error;
-  }
 }
 
 function suggestion(path: string, nearest: string | undefined) {

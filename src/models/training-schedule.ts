@@ -28,5 +28,4 @@ export class Schedule {
     this.last = this.planned[steps - 1]!;
     this.planned.splice(0, steps);
   }
-
 }

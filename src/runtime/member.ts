@@ -4,7 +4,16 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { kernelModule } from './kernel-module.js';
-import type { CallName, Calls, FromWorker, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
+import type {
+  CallName,
+  Calls,
+  FromWorker,
+  Notice,
+  PlanId,
+  Request,
+  ToWorker,
+  WorkerData,
+} from './protocol.js';
 import { MAX_BINDINGS, type Ring, type RingForward } from './ring.js';
 
 const WORKER = new URL('./worker.js', import.meta.url);

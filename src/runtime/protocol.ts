@@ -4,11 +4,13 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Plan } from '../graph/plan.js';
 import type { InitSpec } from '../nn/init/spec.js';
+import type { FileFaults, FileFormat, FileOutline, FilePart } from '../tensor/column-file.js';
 import type { DType } from '../tensor/dtype.js';
 import type { PatchOp } from '../tensor/patch.js';
 import type { Shape } from '../tensor/shape.js';
 import type { DifferencesOrder } from './gradient-check.js';
 import type { Moments } from '../tensor/statistics.js';
+import type { GatherOrder } from './gather.js';
 import type { KernelModule } from './kernel-module.js';
 import type { Stretch } from './surveyor.js';
 import type { Reading, ReadOrder, TextOrder } from './text.js';
@@ -21,6 +23,18 @@ export interface Placed {
   readonly address: number;
   readonly shape: Shape;
   readonly dtype: DType;
+}
+
+/** Bytes of the segment that the call names. */
+export interface ByteRange {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** Tensors with names, all in one segment. */
+export interface PlacedColumns {
+  readonly segment: number;
+  readonly columns: readonly (Placed & { readonly name: string })[];
 }
 
 /** A patch's op with its value, if it has one, as a tensor in memory. */
@@ -77,6 +91,18 @@ export interface Calls {
   };
   /** Reads the lists of numbers in a request's body. */
   readBody: { args: ReadOrder & { segment: number }; result: Reading };
+  /** What columns a file in memory has. */
+  outlineFile: {
+    args: { segment: number; file: ByteRange; format: FileFormat };
+    result: FileOutline | FileFaults;
+  };
+  /** Writes a part of a file into columns of the same segment or another one. */
+  readFilePart: {
+    args: { segment: number; file: ByteRange; part: FilePart; target: PlacedColumns };
+    result: null | FileFaults;
+  };
+  /** Writes rows of columns side by side. Rejects with ValueError where a value has no place in the target's dtype. */
+  gatherRows: { args: GatherOrder; result: null };
   /** Writes a tensor's numbers as JSON; the bytes of the text. */
   writeText: { args: TextOrder & { segment: number }; result: number };
 }

@@ -6,17 +6,19 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { runPart, runPlan } from '../graph/run.js';
+import { COLUMN_FILES, orFaults, writeFilePart } from '../tensor/column-file.js';
 import { numel } from '../tensor/shape.js';
 import { Bell } from './bell.js';
 import { Board } from './board.js';
 import { Helper, Leader } from './crew.js';
 import { edit } from './edit.js';
 import { differences } from './gradient-check.js';
+import { gatherRows } from './gather.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
 import { beNice } from './niceness.js';
 import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './protocol.js';
-import type { Request, ToWorker, WorkerData } from './protocol.js';
+import type { ByteRange, Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
 import { Surveyor } from './surveyor.js';
@@ -36,6 +38,9 @@ const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKerne
 const segments = memories.map(addSegment);
 const plans = new Map<PlanId, Plan>();
 const surveyor = new Surveyor(kernelModule.code);
+
+const bytesOf = (segment: number, { address, bytes }: ByteRange): Uint8Array =>
+  viewAt(segments[segment]!.memory, address, bytes, 'bool');
 
 const handlers: Handlers = {
   forward({ plan, segment, arena, bindings }) {
@@ -79,6 +84,24 @@ const handlers: Handlers = {
   readBody({ segment, ...body }) {
     const { memory, kernels } = segments[segment]!;
     return readBody(memory, kernels, body);
+  },
+  outlineFile({ segment, file, format }) {
+    return orFaults(() => COLUMN_FILES[format].outline(bytesOf(segment, file)));
+  },
+  readFilePart({ segment, file, part, target }) {
+    const { memory } = segments[target.segment]!;
+    const targets = target.columns.map(({ name, address, shape, dtype }) => ({
+      name,
+      data: viewAt(memory, address, numel(shape), dtype),
+    }));
+    return orFaults(() => {
+      writeFilePart(bytesOf(segment, file), part, targets);
+      return null;
+    });
+  },
+  gatherRows(order) {
+    gatherRows((segment) => segments[segment]!.memory, order);
+    return null;
   },
   writeText({ segment, ...order }) {
     const { memory, kernels } = segments[segment]!;

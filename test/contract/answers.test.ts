@@ -20,7 +20,7 @@ async function perform(
   const operation = operations.find((candidate) => candidate.operationId === operationId)!;
   const { path = '', query = '', body, status } = given;
   const url = operation.path
-    .replace('{model}', 'net')
+    .replace(/\{(model|dataset)\}/, 'net')
     .replace(/\{(path|watchpoint)\}/, encodeURIComponent(path));
   const answer = await server.request(operation.method, url + query, body);
   expect(answer.status, `${operationId}: ${answer.text}`).toBe(status);
@@ -41,7 +41,7 @@ async function perform(
     expect(described.description, `${operationId} ${status}`).toContain(code);
   } else {
     seen.add(operationId);
-    if (operation.path.includes('{model}') && status !== 204) {
+    if (/{model}|{dataset}/.test(operation.path) && status !== 204) {
       expect(answer.headers.get('etag')).toMatch(/^"[0-9a-f-]{36}-\d+"$/);
     }
   }
@@ -137,6 +137,19 @@ describe('answers', () => {
   });
 });
 
+describe('answers about data sets', () => {
+  it('put, listed, read and deleted', async () => {
+    const columns = { x: [[1, 2]], y: { dtype: 'int64', shape: [1], data: [3] } };
+    const put = await perform('putDataset', { body: { columns }, status: 201 });
+    expect(put.headers.get('location')).toBe('/v1/datasets/net');
+    await perform('putDataset', { body: { columns }, status: 200 });
+    await perform('listDatasets', { query: '?limit=1', status: 200 });
+    await perform('getDataset', { status: 200 });
+    await perform('getDataset', { query: '?rows=0:1&columns=x,y&layout=nested', status: 200 });
+    await perform('deleteDataset', { status: 204 });
+  });
+});
+
 describe('refusals', () => {
   const refused: [operationId: string, given: Parameters<typeof perform>[1]][] = [
     ['buildModel', { body: { name: 'net', architecture: 'nn.ReLU()' }, status: 409 }],
@@ -183,6 +196,12 @@ describe('refusals', () => {
     ['addWatchpoint', { body: { path: '', when: 'norm > 1', on: 'values' }, status: 422 }],
     ['getWatchpoint', { path: '9', status: 404 }],
     ['removeWatchpoint', { path: '__proto__', status: 404 }],
+    ['putDataset', { body: { columns: [] }, status: 422 }],
+    ['putDataset', { body: { columns: {} }, status: 422 }],
+    ['putDataset', { body: { columns: { x: [1], y: [1, 2] } }, status: 422 }],
+    ['putDataset', { body: { columns: { x: ['a'] } }, status: 422 }],
+    ['getDataset', { status: 404 }],
+    ['deleteDataset', { status: 404 }],
   ];
 
   it.each(refused)('of %s (%j) have a code that the document names', async (operationId, given) => {
