@@ -19,6 +19,8 @@ export interface Fixture {
     state: Record<string, Record<string, PackedTensor>>;
     param_groups: Record<string, unknown>[];
   }[];
+  readonly odd_gradient: string;
+  readonly odd: { name: string; options: Record<string, unknown>; parameter: string }[];
   readonly defaults: Record<string, Record<string, unknown>>;
   readonly refused: { name: string; options: Record<string, unknown>; message: string }[];
   readonly schedules: {
