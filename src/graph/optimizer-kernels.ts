@@ -22,7 +22,7 @@ export type OptimizerKernels = Record<UpdateKernelName, (...numbers: readonly nu
   /** y[i] = alpha · x[i]; y may be x */
   scale(x: number, y: number, n: number, alpha: number): void;
   sum_abs(x: number, n: number): number;
-  /** Σ |x[i]|^p */
+  /** Σ |x[i]|^p; p = 0 counts what is not 0. */
   sum_powers(x: number, n: number, p: number): number;
   /** NaN where there is one; 0 of nothing. */
   max_abs(x: number, n: number): number;

@@ -6,7 +6,7 @@
 import { atLeast, loadLanes, madd, storeLanes } from './lanes';
 import { addcdiv, addcmul, averageSquare, gradientOf, lerp, scalar } from './optim-lanes';
 
-/** buffer: momentum_buffer, 0 without momentum. first: it is made of this gradient, whole. */
+/** buffer: momentum_buffer, not looked at without momentum. first: it is made of this gradient, whole. */
 export function sgd(
   p: usize, g: usize, buffer: usize, n: usize,
   lr: f64, momentum: f64, dampening: f64, weightDecay: f64,
@@ -15,7 +15,7 @@ export function sgd(
   for (let i: usize = 0; i < n; i += 4) {
     const parameter = loadLanes(p, i, n);
     let gradient = gradientOf(loadLanes(g, i, n), parameter, weightDecay, maximize);
-    if (buffer) {
+    if (buffer && momentum != 0) {
       const velocity = first
         ? gradient
         : madd(gradient, scalar(1 - dampening), f32x4.mul(loadLanes(buffer, i, n), scalar(momentum)));
@@ -42,7 +42,7 @@ export function rmsprop(
       variance = addcmul(variance, average, average, -1);
     }
     const scale = f32x4.add(f32x4.sqrt(variance), scalar(eps));
-    if (buffer) {
+    if (buffer && momentum > 0) {
       const velocity = f32x4.add(f32x4.mul(loadLanes(buffer, i, n), scalar(momentum)), f32x4.div(gradient, scale));
       storeLanes(buffer, i, n, velocity);
       storeLanes(p, i, n, madd(velocity, scalar(-lr), parameter));

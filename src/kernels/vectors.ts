@@ -38,9 +38,13 @@ export function sum_abs(x: usize, n: usize): f64 {
   return total(first, second);
 }
 
-/** Σ |x[i]|^p */
+/** Σ |x[i]|^p; 0^0 is 0, so that p = 0 counts what is not 0. */
 export function sum_powers(x: usize, n: usize, p: f64): f64 {
   let sum: f64 = 0;
+  if (p == 0) {
+    for (let i: usize = 0; i < n; i++) sum += <f64>i32(load<f32>(x + i * 4) != 0);
+    return sum;
+  }
   for (let i: usize = 0; i < n; i++) sum += Math.pow(abs<f64>(<f64>load<f32>(x + i * 4)), p);
   return sum;
 }

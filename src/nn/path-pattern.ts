@@ -6,14 +6,14 @@
 import { nearest } from './near-miss.js';
 
 /** More than any path needs. */
-export const MAX_PATTERN = 1024;
+export const MAX_PATTERN = 256;
 
-/** A character, or what may stand in its place. */
-type Token = string | typeof IN_NAME | typeof ANYTHING | typeof NAMES;
+/** Tokens: a character, or what may stand in its place. */
 const IN_NAME = 0;
 const ANYTHING = 1;
 /** Nothing, or anything that ends with a dot. */
 const NAMES = 2;
+type Token = string | typeof IN_NAME | typeof ANYTHING | typeof NAMES;
 
 export class PathPattern {
   readonly text: string;
@@ -39,26 +39,36 @@ export class PathPattern {
     if (this.literal) return false;
     const { tokens, open } = this;
     open.fill(0);
-    this.enter(0);
+    let last = this.enter(0);
     for (const character of path) {
+      let reached = -1;
       // From the last to the first: what a token opens is not to be read for the same character.
-      for (let at = tokens.length; at >= 0; at--) {
+      for (let at = last; at >= 0; at--) {
         if (open[at] === 0) continue;
         const token = tokens[at];
-        const stays = token === ANYTHING || token === NAMES || (token === IN_NAME && character !== '.');
-        if (!stays) open[at] = 0;
-        if (token === character || (token === NAMES && character === '.')) this.enter(at + 1);
+        open[at] = 0;
+        if (token === ANYTHING || (token === IN_NAME && character !== '.')) {
+          reached = Math.max(reached, this.enter(at));
+        } else if (token === NAMES) {
+          // Only at a dot may it be left.
+          open[at] = 1;
+          reached = Math.max(reached, character === '.' ? this.enter(at + 1) : at);
+        } else if (token === character) {
+          reached = Math.max(reached, this.enter(at + 1));
+        }
       }
+      if (reached < 0) return false;
+      last = reached;
     }
     return open[tokens.length] === 1;
   }
 
-  /** Opens a token, and those behind it that may be reached without a character. */
-  private enter(first: number): void {
-    for (let at = first; ; at++) {
-      this.open[at] = 1;
-      if (typeof this.tokens[at] !== 'number') return;
-    }
+  /** Opens a token, and those behind it that may be reached without a character; answers the last of them. */
+  private enter(first: number): number {
+    let at = first;
+    this.open[at] = 1;
+    while (typeof this.tokens[at] === 'number') this.open[++at] = 1;
+    return at;
   }
 }
 
@@ -80,16 +90,23 @@ function tokensOf(text: string): Token[] {
   return tokens;
 }
 
+/** Comparing names costs more than matching them. */
+const MAX_COMPARED = 500;
+
 /** The path that a pattern without a match was probably meant for; undefined rather than something far-fetched. */
 export function nearestPath(pattern: PathPattern, paths: Iterable<string>): string | undefined {
-  const written = pattern.text.split('.');
-  if (written.includes('**')) return undefined;
-  // A path with as many names, the wild ones taken from it, is compared with what was written.
+  if (pattern.literal) return nearest(pattern.text, paths);
+  // A leading `**` is left out: what follows it is compared with the ends of paths.
+  const anywhere = pattern.text.startsWith('**.');
+  const written = (anywhere ? pattern.text.slice(3) : pattern.text).split('.');
+  let compared = 0;
   for (const path of paths) {
     const names = path.split('.');
-    if (names.length !== written.length) continue;
-    const meant = written.map((name, at) => (name.includes('*') ? names[at]! : name)).join('.');
-    if (nearest(meant, [path]) !== undefined && !pattern.literal) return path;
+    if (anywhere ? names.length < written.length : names.length !== written.length) continue;
+    if (++compared > MAX_COMPARED) return undefined;
+    const end = names.slice(-written.length);
+    if (written.every((name, at) => name.includes('*') || nearest(name, [end[at]!]) !== undefined))
+      return path;
   }
-  return pattern.literal ? nearest(pattern.text, paths) : undefined;
+  return undefined;
 }

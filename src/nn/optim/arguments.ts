@@ -10,6 +10,9 @@ export function pair(name: string, value: readonly [number, number]): OptionDefi
   return { name, kind: 'floats', lengths: { minimum: 2, maximum: 2 }, default: value };
 }
 
+/** PyTorch's schedulers resume by it; here a schedule is resumed by its state. */
+export const lastEpoch: OptionDefinition = { name: 'last_epoch', kind: 'int', default: -1, supported: [-1] };
+
 /** Which of PyTorch's implementations runs; there is one here, so that only the defaults say something true. */
 const IMPLEMENTATIONS = {
   foreach: { ...nullable({ name: 'foreach', kind: 'bool' }), supported: [null, false] },

@@ -3,9 +3,10 @@
 
 import type { Fault } from '../../errors.js';
 import { didYouMean } from '../../nearest.js';
-import { checkOptions, numberOf, pathKey, PythonFloat, shown, type OptionValue } from '../options.js';
+import { pathKey, shown } from '../options.js';
 import { MAX_PATTERN, nearestPath, PathPattern } from '../path-pattern.js';
-import type { Setting, Settings } from './optimizer.js';
+import type { Settings } from './optimizer.js';
+import { checkedSettings, faulty, type Checked } from './settings.js';
 import { optimizerName, OPTIMIZERS, type OptimizerName } from './table.js';
 
 export interface GroupSpec {
@@ -28,10 +29,11 @@ export interface ParameterGroup {
   readonly settings: Settings;
 }
 
-const MAX_GROUPS = 1000;
-const MAX_PATTERNS = 1000;
+const MAX_GROUPS = 100;
+const MAX_PATTERNS = 100;
 
-export type Checked<T> = { readonly value: T } | { readonly faults: readonly Fault[] };
+/** Steps of matching: the product of all patterns' and all paths' lengths, at worst about a nanosecond each. */
+const MAX_MATCHING = 2 ** 30;
 
 /** Checks what does not depend on a model. */
 export function parseOptimizer(given: unknown, path: string): Checked<OptimizerSpec> {
@@ -62,16 +64,9 @@ export function settingsOf(
   faults: Fault[],
 ): Settings {
   const definition = OPTIMIZERS[name];
-  const checked = checkOptions({ type: name, definition }, new Map(Object.entries(options)), path);
-  faults.push(...checked.faults);
-  const plain = Object.entries(checked.options).map(([option, value]) => [option, plainOf(value)]);
-  const settings = { ...(Object.fromEntries(plain) as Settings), ...definition.fixed };
+  const checked = checkedSettings({ type: name, definition }, options, path, faults) as Settings;
+  const settings = { ...checked, ...definition.fixed };
   return definition.derive?.(settings) ?? settings;
-}
-
-function plainOf(value: OptionValue): Setting {
-  if (value instanceof PythonFloat) return value.value;
-  return Array.isArray(value) ? (value as OptionValue[]).map(numberOf) : (value as Setting);
 }
 
 function parseGroups(
@@ -124,6 +119,11 @@ function parsePatterns(given: unknown, path: string, faults: Fault[]): PathPatte
  * the last. A pattern that matches nothing is a fault, and so is a group to which nothing is left.
  */
 export function groupParameters(spec: OptimizerSpec, paths: readonly string[]): Checked<ParameterGroup[]> {
+  const patterns = spec.groups.flatMap(({ patterns }) => patterns.filter(({ literal }) => !literal));
+  if (lengthOf(patterns.map(({ text }) => text)) * lengthOf(paths) > MAX_MATCHING) {
+    const message = `${patterns.length} patterns are too many for ${paths.length} parameters`;
+    return faulty(spec.groups[0]!.path, message);
+  }
   const faults: Fault[] = [];
   const members = spec.groups.map((): string[] => []);
   const rest: string[] = [];
@@ -158,6 +158,6 @@ export function groupParameters(spec: OptimizerSpec, paths: readonly string[]): 
   return { value: [...groups, ...others] };
 }
 
-function faulty(path: string, message: string): { faults: Fault[] } {
-  return { faults: [{ path, message }] };
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }

@@ -28,10 +28,6 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOptimizer>
 /** All of them. LBFGS evaluates the loss itself, several times a step: run by Lbfgs (lbfgs.ts). */
 export const OPTIMIZERS: Readonly<Record<OptimizerName, OptimizerDefinition>> = { ...KERNELS, LBFGS };
 
-export function isElementwise(name: OptimizerName): name is ElementwiseName {
-  return name in ELEMENTWISE;
-}
-
 /** The optimizer that a client's name stands for (`Adam`, `optim.Adam`, `torch.optim.Adam`), if there is one. */
 export function optimizerName(name: string): OptimizerName | undefined {
   const plain = name.replace(/^(torch\.)?optim\./, '');

@@ -19,8 +19,36 @@ export interface Fixture {
     state: Record<string, Record<string, PackedTensor>>;
     param_groups: Record<string, unknown>[];
   }[];
+  readonly odd_gradient: string;
+  readonly odd: { name: string; options: Record<string, unknown>; parameter: string }[];
   readonly defaults: Record<string, Record<string, unknown>>;
   readonly refused: { name: string; options: Record<string, unknown>; message: string }[];
+  readonly schedules: {
+    optimizer: string;
+    name: string;
+    options: Record<string, unknown>;
+    rates: number[][];
+    momenta?: number[][];
+    metrics?: number[];
+  }[];
+  readonly schedules_refused: { name: string; options: Record<string, unknown>; message: string }[];
+  readonly clips: {
+    norm_type: number | string;
+    max_norm: number;
+    gradients: string[];
+    total_norm: number;
+    clipped: string[];
+  }[];
+  readonly nonfinite: string;
+  readonly minimised: {
+    function: 'quadratic' | 'rosenbrock';
+    start: number[];
+    options: Record<string, unknown>;
+    losses: number[];
+    points: number[][];
+    func_evals: number[];
+    n_iter: number[];
+  }[];
 }
 
 export const fixture = JSON.parse(

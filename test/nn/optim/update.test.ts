@@ -86,3 +86,37 @@ describe.each(fixture.updates.map((update) => ({ ...update, shown: JSON.stringif
     });
   },
 );
+
+describe('NaN, infinities, zeros and the ends of float32 in a gradient lead where they lead in PyTorch', () => {
+  it
+    .runIf(fused)
+    .each(fixture.odd.map(({ name, options, parameter }) => [name, options, parameter] as const))(
+    '%s %j',
+    (name, options, parameter) => {
+      arena.clear();
+      const gradient = unpacked(fixture.odd_gradient);
+      const settings = settingsFor(name, options);
+      const start = new Float32Array(gradient.length).fill(0.5);
+      const updated = new Updated(arena, start, { name: name as ElementwiseName, settings });
+      for (const sign of [1, 1, -1])
+        updated.step(
+          gradient.map((value) => value * sign),
+          settings,
+        );
+      expect([...updated.values]).toEqual([...unpacked(parameter)]);
+    },
+  );
+});
+
+describe('a momentum that ends', () => {
+  it('leaves plain gradient descent, and the buffer as it is', () => {
+    arena.clear();
+    const settings = settingsFor('SGD', { lr: 0.5, momentum: 0.9, dampening: 0.5 });
+    const updated = new Updated(arena, Float32Array.of(1), { name: 'SGD', settings });
+    updated.step(Float32Array.of(1), settings);
+    settings.momentum = 0;
+    updated.step(Float32Array.of(3), settings);
+    expect([...updated.values]).toEqual([1 - 0.5 - 1.5]);
+    expect([...updated.state('momentum_buffer')]).toEqual([1]);
+  });
+});

@@ -1,0 +1,169 @@
+// The state of an optimizer on the wire: dotted names, as model state has them, and PyTorch's state_dict, whose keys
+// count the parameters in the order of the groups. What a tensor is is the caller's business.
+
+import type { Fault } from '../../errors.js';
+import type { Shape } from '../../tensor/shape.js';
+import { pathKey, shown } from '../options.js';
+import type { Setting, Settings } from './optimizer.js';
+import { faulty, type Checked } from './settings.js';
+import { settingsOf, type ParameterGroup } from './spec.js';
+import { ELEMENTWISE, type ElementwiseName } from './table.js';
+
+const PREFIX = 'optimizer.state.';
+
+/** `optimizer.state.0.weight.exp_avg`: a tensor of the state of the parameter at `0.weight`. */
+export function statePath(parameter: string, tensor: string): string {
+  return `${PREFIX}${parameter}.${tensor}`;
+}
+
+/** The inverse: names of state tensors have no dots. Undefined for what is no such path. */
+export function parseStatePath(path: string): { parameter: string; tensor: string } | undefined {
+  const dot = path.lastIndexOf('.');
+  if (!path.startsWith(PREFIX) || dot <= PREFIX.length || dot === path.length - 1) return undefined;
+  return { parameter: path.slice(PREFIX.length, dot), tensor: path.slice(dot + 1) };
+}
+
+/** What is kept of a parameter once it has made a step. */
+export function stateShapes(name: ElementwiseName, settings: Settings, shape: Shape): Map<string, Shape> {
+  const tensors = ELEMENTWISE[name].state(settings);
+  return new Map(tensors.map((tensor) => [tensor.name, tensor.shape === 'scalar' ? [] : shape]));
+}
+
+export interface StateDict<T> {
+  /** By the parameter's number; parameters without a step yet have no entry. */
+  readonly state: Readonly<Record<string, Readonly<Record<string, T>>>>;
+  readonly param_groups: readonly Readonly<Record<string, Setting | readonly string[]>>[];
+}
+
+/** torch.optim.Optimizer.state_dict. `state`: a parameter's tensors; undefined before its first step. */
+export function stateDict<T>(
+  groups: readonly ParameterGroup[],
+  state: (parameter: string) => Readonly<Record<string, T>> | undefined,
+): StateDict<T> {
+  const paths = groups.flatMap(({ params }) => params);
+  const kept = paths.map((path, at) => [String(at), state(path)] as const);
+  let next = 0;
+  return {
+    state: Object.fromEntries(
+      kept.filter((entry): entry is [string, Record<string, T>] => !isEmpty(entry[1])),
+    ),
+    param_groups: groups.map(({ params, settings }) => ({
+      ...settings,
+      params: params.map(() => next++),
+      param_names: params,
+    })),
+  };
+}
+
+function isEmpty(state: object | undefined): boolean {
+  return state === undefined || Object.keys(state).length === 0;
+}
+
+/** A tensor as it was sent, still to be decoded to this shape. */
+export interface SentTensor {
+  readonly value: unknown;
+  readonly shape: Shape;
+}
+
+/** What a state_dict says, for the parameters of the groups it was read against. */
+export interface LoadedState {
+  readonly groups: readonly ParameterGroup[];
+  /** By path, then by name. Absent: no step yet. */
+  readonly tensors: ReadonlyMap<string, ReadonlyMap<string, SentTensor>>;
+}
+
+/** The optimizer that a state_dict is read for. */
+export interface Target {
+  readonly name: ElementwiseName;
+  readonly groups: readonly ParameterGroup[];
+  readonly shapeOf: (parameter: string) => Shape;
+}
+
+/** A parameter of the target, by the number it has in what was sent. */
+type Numbered = Map<string, { readonly path: string; readonly settings: Settings }>;
+
+/**
+ * torch.optim.Optimizer.load_state_dict: groups and parameters are matched by their order, the settings are the sent
+ * ones. Everything wrong is reported at once.
+ */
+export function readStateDict(given: unknown, target: Target, path: string): Checked<LoadedState> {
+  if (!isObject(given) || !isObject(given.state) || !Array.isArray(given.param_groups))
+    return faulty(path, 'must be an object with state and param_groups');
+  const sent: unknown[] = given.param_groups;
+  if (sent.length !== target.groups.length)
+    return faulty(`${path}.param_groups`, 'loaded state dict has a different number of parameter groups');
+  const faults: Fault[] = [];
+  const numbered: Numbered = new Map();
+  const groups = target.groups.map(({ params }, at): ParameterGroup => {
+    const place = `${path}.param_groups[${at}]`;
+    const { ids, settings } = readGroup(target.name, sent[at], place, faults);
+    if (ids.length !== params.length) {
+      const message =
+        "loaded state dict contains a parameter group that doesn't match the size of optimizer's group";
+      faults.push({ path: `${place}.params`, message });
+    }
+    params.forEach((parameter, index) => numbered.set(String(ids[index]), { path: parameter, settings }));
+    return { params, settings };
+  });
+  if (faults.length > 0) return { faults };
+  const tensors = new Map<string, ReadonlyMap<string, SentTensor>>();
+  for (const [id, state] of Object.entries(given.state)) {
+    const place = `${path}.state${pathKey(id)}`;
+    const parameter = numbered.get(id);
+    const read = parameter && readTensors(target, { parameter, state, place }, faults);
+    if (!parameter) faults.push({ path: place, message: 'no group has a parameter of this number' });
+    else if (read) tensors.set(parameter.path, read);
+  }
+  return faults.length > 0 ? { faults } : { value: { groups, tensors } };
+}
+
+/** What PyTorch's schedulers leave in a group; here all but the first is theirs alone. */
+const SCHEDULED = ['initial_lr', 'max_lr', 'min_lr', 'max_momentum', 'base_momentum'];
+
+function readGroup(
+  name: ElementwiseName,
+  group: unknown,
+  path: string,
+  faults: Fault[],
+): { ids: readonly unknown[]; settings: Settings } {
+  if (!isObject(group) || !Array.isArray(group.params)) {
+    faults.push({ path, message: `must be an object with params, got ${shown(group)}` });
+    return { ids: [], settings: { lr: 0 } };
+  }
+  const left = ['params', 'param_names', ...SCHEDULED, ...Object.keys(ELEMENTWISE[name].fixed ?? {})];
+  const options = Object.entries(group).filter(([option]) => !left.includes(option));
+  const settings = settingsOf(name, Object.fromEntries(options), path, faults);
+  if (typeof group.initial_lr === 'number') settings.initial_lr = group.initial_lr;
+  return { ids: group.params, settings };
+}
+
+/** A parameter's tensors, all of them; undefined where there are none yet. */
+function readTensors(
+  { name, shapeOf }: Target,
+  {
+    parameter,
+    state,
+    place,
+  }: { parameter: { path: string; settings: Settings }; state: unknown; place: string },
+  faults: Fault[],
+): Map<string, SentTensor> | undefined {
+  if (!isObject(state)) {
+    faults.push({ path: place, message: `must be an object, got ${shown(state)}` });
+    return undefined;
+  }
+  const sent = new Map(Object.entries(state));
+  // SGD's buffer is null in PyTorch where there is no momentum.
+  if ([...sent.values()].every((value) => value === null)) return undefined;
+  const shapes = stateShapes(name, parameter.settings, shapeOf(parameter.path));
+  for (const key of sent.keys()) {
+    if (!shapes.has(key)) faults.push({ path: place, message: `${name} keeps no ${shown(key)}` });
+  }
+  for (const key of shapes.keys()) {
+    if (!sent.has(key)) faults.push({ path: place, message: `${key} is missing` });
+  }
+  return new Map([...shapes].map(([key, shape]) => [key, { value: sent.get(key), shape }]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
