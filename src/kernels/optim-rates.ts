@@ -56,7 +56,8 @@ function rmspropRange(
     }
     const scale = f32x4.add(f32x4.sqrt(variance), scalar(eps));
     if (buffer && momentum > 0) {
-      const velocity = f32x4.add(f32x4.mul(load4(buffer, i, to, whole), scalar(momentum)), f32x4.div(gradient, scale));
+      const kept = f32x4.mul(load4(buffer, i, to, whole), scalar(momentum));
+      const velocity = f32x4.add(kept, f32x4.div(gradient, scale));
       store4(buffer, i, to, whole, velocity);
       store4(p, i, to, whole, madd(velocity, scalar(-lr), parameter));
     } else {
@@ -77,7 +78,8 @@ export function rmsprop(
 // @ts-ignore: decorator
 @inline
 function adagradRange(
-  p: usize, g: usize, sum: usize, from: usize, to: usize, whole: bool, lr: f64, eps: f64, weightDecay: f64, maximize: i32,
+  p: usize, g: usize, sum: usize, from: usize, to: usize, whole: bool,
+  lr: f64, eps: f64, weightDecay: f64, maximize: i32,
 ): void {
   for (let i = from; i < to; i += 4) {
     const parameter = load4(p, i, to, whole);
