@@ -6,19 +6,17 @@ import { shown } from '../options.js';
 import type { LbfgsState } from './lbfgs.js';
 
 export const LBFGS_STATE = [
-  ...[
-    'func_evals',
-    'n_iter',
-    'd',
-    't',
-    'old_dirs',
-    'old_stps',
-    'ro',
-    'H_diag',
-    'prev_flat_grad',
-    'prev_loss',
-  ],
-];
+  'func_evals',
+  'n_iter',
+  'd',
+  't',
+  'old_dirs',
+  'old_stps',
+  'ro',
+  'H_diag',
+  'prev_flat_grad',
+  'prev_loss',
+] as const;
 
 /** What PyTorch computes with inside a step: written empty, and not looked at. */
 export const LBFGS_SCRATCH = 'al';

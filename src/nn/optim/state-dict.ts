@@ -4,6 +4,7 @@
 import type { Fault } from '../../errors.js';
 import type { Shape } from '../../tensor/shape.js';
 import { pathKey, shown } from '../options.js';
+import type { LbfgsSettings } from './lbfgs-options.js';
 import { LBFGS_SCRATCH, LBFGS_STATE, readLbfgsState, type SentLbfgsState } from './lbfgs-state.js';
 import type { Setting, Settings } from './optimizer.js';
 import type { Checked } from './settings.js';
@@ -132,6 +133,9 @@ export function readLbfgsStateDict(
     const { [LBFGS_SCRATCH]: _, ...kept } = first.state;
     const sent = complete(kept, { name: 'LBFGS', known: LBFGS_STATE, place: first.place }, faults);
     state = readLbfgsState(sent, first.place, faults);
+    const { history_size } = first.settings as LbfgsSettings;
+    if (state.old_dirs.length > history_size)
+      faults.push({ path: first.place, message: `remembers more steps than history_size ${history_size}` });
   }
   return faults.length > 0 ? { faults } : { value: { groups: loaded, state } };
 }

@@ -203,6 +203,11 @@ describe("LBFGS's state", () => {
       ['body.state.0: LBFGS keeps no "extra"', 'body.state.0.t: must be a number, got "far"'],
     ],
     [{ ...entries, ro: [1, 2] }, {}, ['body.state.0: old_dirs, old_stps and ro must have as many entries']],
+    [
+      { ...entries, ro: [1, 2, 3, 4], old_dirs: ['', '', '', ''], old_stps: ['', '', '', ''] },
+      {},
+      ['body.state.0: remembers more steps than history_size 3'],
+    ],
     [{ ...entries, ro: [1, 2, 'x'] }, {}, ['body.state.0.ro: must be a list of numbers, got [1, 2, "x"]']],
     [
       { d: 'd', n_iter: 1 },
