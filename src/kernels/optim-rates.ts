@@ -3,88 +3,130 @@
 // An element's bits depend on the element alone: any range may be updated apart from the others.
 // Formulas: torch.optim's single-tensor functions; what they compute once for a step comes as float64.
 
-import { atLeast, loadLanes, madd, storeLanes } from './lanes';
-import { addcdiv, addcmul, averageSquare, gradientOf, lerp, scalar } from './optim-lanes';
+import { atLeast, madd } from './lanes';
+import { addcdiv, addcmul, averageSquare, gradientOf, lerp, load4, scalar, store4, wholes } from './optim-lanes';
 
 /** buffer: momentum_buffer, not looked at without momentum. first: it is made of this gradient, whole. */
+// @ts-ignore: decorator
+@inline
+function sgdRange(
+  p: usize, g: usize, buffer: usize, from: usize, to: usize, whole: bool,
+  lr: f64, momentum: f64, dampening: f64, weightDecay: f64,
+  nesterov: i32, maximize: i32, first: i32,
+): void {
+  for (let i = from; i < to; i += 4) {
+    const parameter = load4(p, i, to, whole);
+    let gradient = gradientOf(load4(g, i, to, whole), parameter, weightDecay, maximize);
+    if (buffer && momentum != 0) {
+      const velocity = first
+        ? gradient
+        : madd(gradient, scalar(1 - dampening), f32x4.mul(load4(buffer, i, to, whole), scalar(momentum)));
+      store4(buffer, i, to, whole, velocity);
+      gradient = nesterov ? madd(velocity, scalar(momentum), gradient) : velocity;
+    }
+    store4(p, i, to, whole, madd(gradient, scalar(-lr), parameter));
+  }
+}
+
 export function sgd(
   p: usize, g: usize, buffer: usize, n: usize,
   lr: f64, momentum: f64, dampening: f64, weightDecay: f64,
   nesterov: i32, maximize: i32, first: i32,
 ): void {
-  for (let i: usize = 0; i < n; i += 4) {
-    const parameter = loadLanes(p, i, n);
-    let gradient = gradientOf(loadLanes(g, i, n), parameter, weightDecay, maximize);
-    if (buffer && momentum != 0) {
-      const velocity = first
-        ? gradient
-        : madd(gradient, scalar(1 - dampening), f32x4.mul(loadLanes(buffer, i, n), scalar(momentum)));
-      storeLanes(buffer, i, n, velocity);
-      gradient = nesterov ? madd(velocity, scalar(momentum), gradient) : velocity;
-    }
-    storeLanes(p, i, n, madd(gradient, scalar(-lr), parameter));
-  }
+  sgdRange(p, g, buffer, 0, wholes(n), true, lr, momentum, dampening, weightDecay, nesterov, maximize, first);
+  sgdRange(p, g, buffer, wholes(n), n, false, lr, momentum, dampening, weightDecay, nesterov, maximize, first);
 }
 
 /** square: square_avg; mean: grad_avg, 0 unless centered; buffer: momentum_buffer, 0 without momentum. */
-export function rmsprop(
-  p: usize, g: usize, square: usize, mean: usize, buffer: usize, n: usize,
+// @ts-ignore: decorator
+@inline
+function rmspropRange(
+  p: usize, g: usize, square: usize, mean: usize, buffer: usize, from: usize, to: usize, whole: bool,
   lr: f64, alpha: f64, eps: f64, weightDecay: f64, momentum: f64, maximize: i32,
 ): void {
-  for (let i: usize = 0; i < n; i += 4) {
-    const parameter = loadLanes(p, i, n);
-    const gradient = gradientOf(loadLanes(g, i, n), parameter, weightDecay, maximize);
-    let variance = averageSquare(loadLanes(square, i, n), gradient, alpha);
-    storeLanes(square, i, n, variance);
+  for (let i = from; i < to; i += 4) {
+    const parameter = load4(p, i, to, whole);
+    const gradient = gradientOf(load4(g, i, to, whole), parameter, weightDecay, maximize);
+    let variance = averageSquare(load4(square, i, to, whole), gradient, alpha);
+    store4(square, i, to, whole, variance);
     if (mean) {
-      const average = lerp(loadLanes(mean, i, n), gradient, 1 - alpha);
-      storeLanes(mean, i, n, average);
+      const average = lerp(load4(mean, i, to, whole), gradient, 1 - alpha);
+      store4(mean, i, to, whole, average);
       variance = addcmul(variance, average, average, -1);
     }
     const scale = f32x4.add(f32x4.sqrt(variance), scalar(eps));
     if (buffer && momentum > 0) {
-      const velocity = f32x4.add(f32x4.mul(loadLanes(buffer, i, n), scalar(momentum)), f32x4.div(gradient, scale));
-      storeLanes(buffer, i, n, velocity);
-      storeLanes(p, i, n, madd(velocity, scalar(-lr), parameter));
+      const kept = f32x4.mul(load4(buffer, i, to, whole), scalar(momentum));
+      const velocity = f32x4.add(kept, f32x4.div(gradient, scale));
+      store4(buffer, i, to, whole, velocity);
+      store4(p, i, to, whole, madd(velocity, scalar(-lr), parameter));
     } else {
-      storeLanes(p, i, n, addcdiv(parameter, gradient, scale, -lr));
+      store4(p, i, to, whole, addcdiv(parameter, gradient, scale, -lr));
     }
   }
 }
 
-/** lr: as it has decayed at this step. */
-export function adagrad(
-  p: usize, g: usize, sum: usize, n: usize, lr: f64, eps: f64, weightDecay: f64, maximize: i32,
+export function rmsprop(
+  p: usize, g: usize, square: usize, mean: usize, buffer: usize, n: usize,
+  lr: f64, alpha: f64, eps: f64, weightDecay: f64, momentum: f64, maximize: i32,
 ): void {
-  for (let i: usize = 0; i < n; i += 4) {
-    const parameter = loadLanes(p, i, n);
-    const gradient = gradientOf(loadLanes(g, i, n), parameter, weightDecay, maximize);
-    const squares = madd(gradient, gradient, loadLanes(sum, i, n));
-    storeLanes(sum, i, n, squares);
+  rmspropRange(p, g, square, mean, buffer, 0, wholes(n), true, lr, alpha, eps, weightDecay, momentum, maximize);
+  rmspropRange(p, g, square, mean, buffer, wholes(n), n, false, lr, alpha, eps, weightDecay, momentum, maximize);
+}
+
+/** lr: as it has decayed at this step. */
+// @ts-ignore: decorator
+@inline
+function adagradRange(
+  p: usize, g: usize, sum: usize, from: usize, to: usize, whole: bool,
+  lr: f64, eps: f64, weightDecay: f64, maximize: i32,
+): void {
+  for (let i = from; i < to; i += 4) {
+    const parameter = load4(p, i, to, whole);
+    const gradient = gradientOf(load4(g, i, to, whole), parameter, weightDecay, maximize);
+    const squares = madd(gradient, gradient, load4(sum, i, to, whole));
+    store4(sum, i, to, whole, squares);
     const scale = f32x4.add(f32x4.sqrt(squares), scalar(eps));
-    storeLanes(p, i, n, addcdiv(parameter, gradient, scale, -lr));
+    store4(p, i, to, whole, addcdiv(parameter, gradient, scale, -lr));
   }
 }
 
+export function adagrad(
+  p: usize, g: usize, sum: usize, n: usize, lr: f64, eps: f64, weightDecay: f64, maximize: i32,
+): void {
+  adagradRange(p, g, sum, 0, wholes(n), true, lr, eps, weightDecay, maximize);
+  adagradRange(p, g, sum, wholes(n), n, false, lr, eps, weightDecay, maximize);
+}
+
 /** square: square_avg; change: acc_delta */
-export function adadelta(
-  p: usize, g: usize, square: usize, change: usize, n: usize,
+// @ts-ignore: decorator
+@inline
+function adadeltaRange(
+  p: usize, g: usize, square: usize, change: usize, from: usize, to: usize, whole: bool,
   lr: f64, rho: f64, eps: f64, weightDecay: f64, maximize: i32,
 ): void {
-  for (let i: usize = 0; i < n; i += 4) {
-    const parameter = loadLanes(p, i, n);
-    const gradient = gradientOf(loadLanes(g, i, n), parameter, weightDecay, maximize);
-    const squares = averageSquare(loadLanes(square, i, n), gradient, rho);
-    storeLanes(square, i, n, squares);
-    const changes = loadLanes(change, i, n);
+  for (let i = from; i < to; i += 4) {
+    const parameter = load4(p, i, to, whole);
+    const gradient = gradientOf(load4(g, i, to, whole), parameter, weightDecay, maximize);
+    const squares = averageSquare(load4(square, i, to, whole), gradient, rho);
+    store4(square, i, to, whole, squares);
+    const changes = load4(change, i, to, whole);
     const ratio = f32x4.div(
       f32x4.sqrt(f32x4.add(changes, scalar(eps))),
       f32x4.sqrt(f32x4.add(squares, scalar(eps))),
     );
     const delta = f32x4.mul(ratio, gradient);
-    storeLanes(change, i, n, averageSquare(changes, delta, rho));
-    storeLanes(p, i, n, madd(delta, scalar(-lr), parameter));
+    store4(change, i, to, whole, averageSquare(changes, delta, rho));
+    store4(p, i, to, whole, madd(delta, scalar(-lr), parameter));
   }
+}
+
+export function adadelta(
+  p: usize, g: usize, square: usize, change: usize, n: usize,
+  lr: f64, rho: f64, eps: f64, weightDecay: f64, maximize: i32,
+): void {
+  adadeltaRange(p, g, square, change, 0, wholes(n), true, lr, rho, eps, weightDecay, maximize);
+  adadeltaRange(p, g, square, change, wholes(n), n, false, lr, rho, eps, weightDecay, maximize);
 }
 
 /** Where x > 0: positive, where x < 0: negative, elsewhere (NaN too): neither. */
@@ -96,23 +138,33 @@ function bySign(x: v128, positive: v128, negative: v128, neither: v128): v128 {
 }
 
 /** previous: prev, the last gradient, 0 where its sign had turned; size: step_size */
-export function rprop(
-  p: usize, g: usize, previous: usize, size: usize, n: usize,
+// @ts-ignore: decorator
+@inline
+function rpropRange(
+  p: usize, g: usize, previous: usize, size: usize, from: usize, to: usize, whole: bool,
   etaMinus: f64, etaPlus: f64, smallest: f64, greatest: f64, maximize: i32,
 ): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
-  for (let i: usize = 0; i < n; i += 4) {
-    let gradient = loadLanes(g, i, n);
+  for (let i = from; i < to; i += 4) {
+    let gradient = load4(g, i, to, whole);
     if (maximize) gradient = f32x4.neg(gradient);
-    const turn = f32x4.mul(gradient, loadLanes(previous, i, n));
+    const turn = f32x4.mul(gradient, load4(previous, i, to, whole));
     const factor = bySign(turn, scalar(etaPlus), scalar(etaMinus), one);
-    const wanted = f32x4.mul(loadLanes(size, i, n), factor);
+    const wanted = f32x4.mul(load4(size, i, to, whole), factor);
     const step = f32x4.pmin(atLeast(wanted, scalar(smallest)), scalar(greatest));
-    storeLanes(size, i, n, step);
+    store4(size, i, to, whole, step);
     gradient = v128.bitselect(zero, gradient, f32x4.lt(turn, zero));
-    storeLanes(previous, i, n, gradient);
+    store4(previous, i, to, whole, gradient);
     const direction = bySign(gradient, f32x4.splat(-1), one, zero);
-    storeLanes(p, i, n, madd(direction, step, loadLanes(p, i, n)));
+    store4(p, i, to, whole, madd(direction, step, load4(p, i, to, whole)));
   }
+}
+
+export function rprop(
+  p: usize, g: usize, previous: usize, size: usize, n: usize,
+  etaMinus: f64, etaPlus: f64, smallest: f64, greatest: f64, maximize: i32,
+): void {
+  rpropRange(p, g, previous, size, 0, wholes(n), true, etaMinus, etaPlus, smallest, greatest, maximize);
+  rpropRange(p, g, previous, size, wholes(n), n, false, etaMinus, etaPlus, smallest, greatest, maximize);
 }

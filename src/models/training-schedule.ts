@@ -1,16 +1,33 @@
 // How a job's hyperparameters change: by a scheduler, step by step or epoch by epoch.
 
 import type { Settings } from '../nn/optim/optimizer.js';
+import { Scheduler } from '../nn/optim/scheduler.js';
+import type { SchedulerSpec } from '../nn/optim/schedulers.js';
+
+/** When the scheduler goes on. */
+export const PACES = ['epoch', 'step'] as const;
+export type Pace = (typeof PACES)[number];
+
+export interface Scheduled {
+  readonly spec: SchedulerSpec;
+  readonly pace: Pace;
+}
 
 export class Schedule {
-  private groups: readonly Settings[];
+  private readonly groups: readonly Settings[];
+  private readonly scheduler: Scheduler | undefined;
+  private readonly pace: Pace;
   /** Of steps that are to come. */
   private readonly planned: (readonly Settings[])[] = [];
   private last: readonly Settings[];
+  private begun = false;
 
-  constructor(groups: readonly Settings[], _scheduler: unknown) {
+  /** `groups`: the settings of each parameter group, which the schedule changes from here on. */
+  constructor(groups: readonly Settings[], scheduled: Scheduled | undefined) {
     this.groups = groups;
-    this.last = groups;
+    this.scheduler = scheduled && new Scheduler(scheduled.spec, groups);
+    this.pace = scheduled?.pace ?? 'epoch';
+    this.last = this.snapshot();
   }
 
   /** Of each parameter group, as of the last step. */
@@ -18,14 +35,27 @@ export class Schedule {
     return this.last.map(({ lr }) => lr);
   }
 
-  /** The settings of the next steps. */
+  /** The settings of the next steps. Throws ScheduleError where the schedule ends before. */
   ahead(steps: number): readonly (readonly Settings[])[] {
-    while (this.planned.length < steps) this.planned.push(this.groups);
+    while (this.planned.length < steps) {
+      if (this.begun && this.pace === 'step') this.scheduler?.next();
+      this.begun = true;
+      this.planned.push(this.snapshot());
+    }
     return this.planned.slice(0, steps);
   }
 
   stepsDone(steps: number): void {
     this.last = this.planned[steps - 1]!;
     this.planned.splice(0, steps);
+  }
+
+  /** `metric`: what the epoch came to. */
+  epochDone(metric: number): void {
+    if (this.pace === 'epoch') this.scheduler?.next(metric);
+  }
+
+  private snapshot(): readonly Settings[] {
+    return this.groups.map((settings) => ({ ...settings }));
   }
 }

@@ -137,7 +137,7 @@ export class Training {
   }
 
   private async runEpoch(onProgress: () => void): Promise<void> {
-    const { training, validation, commitEvery } = this.setup;
+    const { training, validation, schedule, commitEvery } = this.setup;
     await this.memory.order(this.setup.shuffle ? 'shuffled' : 'in order');
     const before = this.losses.length;
     for (const batches of training.batches) await this.runBatches(batches, onProgress);
@@ -145,6 +145,7 @@ export class Training {
     const loss = meanLoss(this.losses.slice(before), training);
     const metrics = validation ? await this.validate(validation) : undefined;
     this.history.push({ epoch: this.epoch, loss, ...(metrics && { validation: metrics }) });
+    schedule.epochDone(metrics?.loss ?? loss);
     this.stoppedEarly = stopsEarly(this.history, this.setup);
     const last = this.stoppedEarly || this.epoch === this.epochs;
     if (commitEvery === Infinity || last) await this.commit();

@@ -4,6 +4,9 @@
 import type { Kernels } from '../graph/kernels.js';
 import type { Plan } from '../graph/plan.js';
 import { runPlan, type Crew } from '../graph/run.js';
+import { clipGradNorm, clipGradValue, totalNorm, type NormClip } from '../nn/optim/clip.js';
+import { Lbfgs, type LbfgsPlace, type LbfgsState } from '../nn/optim/lbfgs.js';
+import type { LbfgsSettings } from '../nn/optim/lbfgs-options.js';
 import type { Settings } from '../nn/optim/optimizer.js';
 import type { ElementwiseName } from '../nn/optim/table.js';
 import { ParameterUpdate, type Place } from '../nn/optim/update.js';
@@ -36,7 +39,7 @@ interface Batches {
 export interface TrainOrder extends Batches {
   /** Hyperparameters of each step that is asked for, by parameter group. */
   readonly settings: readonly (readonly Settings[])[];
-  readonly optimizer: ElementwiseName;
+  readonly optimizer: ElementwiseName | LbfgsOrder;
   /** Whether the optimizer's state is there: what stands at its place is not read before. */
   readonly stateMade: boolean;
   readonly parameters: readonly { readonly group: number; readonly place: Place }[];
@@ -48,9 +51,15 @@ export interface TrainOrder extends Batches {
 }
 
 export interface Clip {
-  readonly norm: number | null;
-  readonly normType: number;
+  readonly norm: NormClip | null;
   readonly value: number | null;
+}
+
+/** All parameters together; see src/nn/optim/lbfgs.ts. */
+export interface LbfgsOrder {
+  readonly place: LbfgsPlace;
+  /** null: it begins. */
+  readonly state: LbfgsState | null;
 }
 
 export interface TrainReport {
@@ -60,6 +69,8 @@ export interface TrainReport {
   readonly norms: readonly number[];
   /** The last loss is not finite: that step changed no parameter. */
   readonly broken: boolean;
+  /** Of LBFGS, after the last step. */
+  readonly lbfgs?: LbfgsState;
 }
 
 export interface Bench {
@@ -73,30 +84,75 @@ export interface Bench {
 
 /** Makes steps until all are made, time is up, or somebody else wants the worker: at least one. */
 export function train(order: TrainOrder, bench: Bench): TrainReport {
-  const { memory, kernels, plan, crew, wanted } = bench;
-  const floats = new Float32Array(memory.buffer);
-  const updates = order.parameters.map(({ group, place }) => ({
-    group,
-    update: new ParameterUpdate(order.optimizer, place, { memory: floats, first: !order.stateMade }),
-  }));
+  const { memory, wanted } = bench;
   const losses: number[] = [];
   const norms: number[] = [];
+  const evaluation = evaluator(order, bench);
+  const { optimizer } = order;
+  const step = typeof optimizer === 'string' ? elementwise(order, bench) : lbfgs(optimizer, order, bench);
   const end = performance.now() + order.budgetMs;
   for (const [i, settings] of order.settings.entries()) {
     if (i > 0 && (performance.now() > end || wanted())) break;
     gather(memory, order, i);
-    runPlan(plan, kernels, order, crew);
-    const loss = floats[order.loss / 4]!;
+    const loss = step.make(settings, evaluation.run);
     losses.push(loss);
     if (!Number.isFinite(loss)) return { losses, norms, broken: true };
-    norms.push(clipped(order, memory));
-    for (const { group, update } of updates) {
-      update.begin(settings[group]!);
-      update.update(kernels);
-    }
-    for (const { from, to, bytes } of order.updates) kernels.copy(from, to, bytes);
+    norms.push(evaluation.norm());
   }
-  return { losses, norms, broken: false };
+  const state = step.state?.();
+  return { losses, norms, broken: false, ...(state && { lbfgs: state }) };
+}
+
+interface Step {
+  /** Makes a step, unless the loss is not finite; the loss before it. */
+  make(settings: readonly Settings[], evaluate: () => number): number;
+  state?(): LbfgsState;
+}
+
+/** Runs the plan: the loss, the gradients where they stand, clipped, and the next values of buffers. */
+function evaluator(order: TrainOrder, { memory, kernels, plan, crew }: Bench) {
+  const gradients = order.parameters.map(({ place: { gradient, numel } }) => ({ address: gradient, numel }));
+  const losses = viewAt(memory, order.loss, 1, 'float32') as Float32Array;
+  const { norm: normClip = null, value = null } = order.clip ?? {};
+  let norm = 0;
+  const run = (): number => {
+    runPlan(plan, kernels, order, crew);
+    const loss = losses[0]!;
+    if (!Number.isFinite(loss)) return loss;
+    norm = normClip ? clipGradNorm(kernels, gradients, normClip) : totalNorm(kernels, gradients);
+    if (value !== null) clipGradValue(kernels, gradients, value);
+    for (const { from, to, bytes } of order.updates) kernels.copy(from, to, bytes);
+    return loss;
+  };
+  return { run, norm: () => norm };
+}
+
+function elementwise({ parameters, optimizer, stateMade }: TrainOrder, { memory, kernels }: Bench): Step {
+  const floats = new Float32Array(memory.buffer);
+  const updates = parameters.map(({ group, place }) => ({
+    group,
+    update: new ParameterUpdate(optimizer as ElementwiseName, place, { memory: floats, first: !stateMade }),
+  }));
+  return {
+    make(settings, evaluate) {
+      const loss = evaluate();
+      if (!Number.isFinite(loss)) return loss;
+      for (const { group, update } of updates) {
+        update.begin(settings[group]!);
+        update.update(kernels);
+      }
+      return loss;
+    },
+  };
+}
+
+function lbfgs({ place, state }: LbfgsOrder, { parameters }: TrainOrder, { kernels }: Bench): Step {
+  const places = parameters.map((parameter) => parameter.place);
+  const optimizer = new Lbfgs(kernels, places, place, state ?? undefined);
+  return {
+    make: ([settings], evaluate) => optimizer.step(evaluate, settings as LbfgsSettings),
+    state: () => optimizer.state,
+  };
 }
 
 export interface EvaluateOrder extends Batches {
@@ -154,26 +210,6 @@ function rightOnes(memory: WebAssembly.Memory, accuracy: Accuracy, rows: number)
   const targets = viewAt(memory, accuracy.target, count, 'float32') as Float32Array;
   for (let i = 0; i < count; i++) if (outputs[i]! > accuracy.threshold === targets[i]! > 0.5) right++;
   return right;
-}
-
-/** Cuts the gradients as the order says; their norm as it was before. */
-function clipped({ parameters, clip }: TrainOrder, memory: WebAssembly.Memory): number {
-  const gradients = parameters.map(
-    ({ place: { gradient, numel } }) => viewAt(memory, gradient, numel, 'float32') as Float32Array,
-  );
-  let sum = 0;
-  for (const values of gradients) for (const value of values) sum += value * value;
-  const norm = Math.sqrt(sum);
-  const factor = clip?.norm ? clip.norm / (norm + 1e-6) : 1;
-  const bound = clip?.value ?? Infinity;
-  if (factor < 1 || bound < Infinity) {
-    for (const values of gradients) {
-      for (let i = 0; i < values.length; i++) {
-        values[i] = Math.min(bound, Math.max(-bound, values[i]! * Math.min(1, factor)));
-      }
-    }
-  }
-  return norm;
 }
 
 /** Copies the rows of a batch; those that stand one after another in one piece. */

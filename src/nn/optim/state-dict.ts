@@ -4,10 +4,12 @@
 import type { Fault } from '../../errors.js';
 import type { Shape } from '../../tensor/shape.js';
 import { pathKey, shown } from '../options.js';
+import type { LbfgsSettings } from './lbfgs-options.js';
+import { LBFGS_SCRATCH, LBFGS_STATE, readLbfgsState, type SentLbfgsState } from './lbfgs-state.js';
 import type { Setting, Settings } from './optimizer.js';
-import { faulty, type Checked } from './settings.js';
+import type { Checked } from './settings.js';
 import { settingsOf, type ParameterGroup } from './spec.js';
-import { ELEMENTWISE, type ElementwiseName } from './table.js';
+import { ELEMENTWISE, OPTIMIZERS, type ElementwiseName, type OptimizerName } from './table.js';
 
 const PREFIX = 'optimizer.state.';
 
@@ -74,54 +76,136 @@ export interface LoadedState {
 
 /** The optimizer that a state_dict is read for. */
 export interface Target {
-  readonly name: ElementwiseName;
+  readonly name: OptimizerName;
   readonly groups: readonly ParameterGroup[];
-  readonly shapeOf: (parameter: string) => Shape;
 }
 
-/** A parameter of the target, by the number it has in what was sent. */
-type Numbered = Map<string, { readonly path: string; readonly settings: Settings }>;
+/** What is sent as the state of one parameter. */
+interface Entry {
+  readonly parameter: string;
+  readonly settings: Settings;
+  readonly state: Readonly<Record<string, unknown>>;
+  /** Where it stands in what was sent. */
+  readonly place: string;
+}
 
 /**
  * torch.optim.Optimizer.load_state_dict: groups and parameters are matched by their order, the settings are the sent
  * ones. Everything wrong is reported at once.
  */
-export function readStateDict(given: unknown, target: Target, path: string): Checked<LoadedState> {
-  if (!isObject(given) || !isObject(given.state) || !Array.isArray(given.param_groups))
-    return faulty(path, 'must be an object with state and param_groups');
-  const sent: unknown[] = given.param_groups;
-  if (sent.length !== target.groups.length)
-    return faulty(`${path}.param_groups`, 'loaded state dict has a different number of parameter groups');
+export function readStateDict(
+  given: unknown,
+  {
+    name,
+    groups,
+    shapeOf,
+  }: Target & { readonly name: ElementwiseName; readonly shapeOf: (parameter: string) => Shape },
+  path: string,
+): Checked<LoadedState> {
   const faults: Fault[] = [];
-  const numbered: Numbered = new Map();
-  const groups = target.groups.map(({ params }, at): ParameterGroup => {
+  const read = readEntries(given, { name, groups }, path, faults);
+  const tensors = new Map<string, ReadonlyMap<string, SentTensor>>();
+  for (const { parameter, settings, state, place } of read.entries) {
+    const shapes = stateShapes(name, settings, shapeOf(parameter));
+    const sent = complete(state, { name, known: [...shapes.keys()], place }, faults);
+    tensors.set(
+      parameter,
+      new Map([...shapes].map(([key, shape]) => [key, { value: sent.get(key), shape }])),
+    );
+  }
+  return faults.length > 0 ? { faults } : { value: { groups: read.groups, tensors } };
+}
+
+/** The same for LBFGS, whose state is one for all parameters and stands at the first. */
+export function readLbfgsStateDict(
+  given: unknown,
+  groups: readonly ParameterGroup[],
+  path: string,
+): Checked<{ groups: readonly ParameterGroup[]; state: SentLbfgsState | undefined }> {
+  const faults: Fault[] = [];
+  const { groups: loaded, entries } = readEntries(given, { name: 'LBFGS', groups }, path, faults);
+  const [first, ...others] = entries;
+  for (const { place } of others)
+    faults.push({ path: place, message: 'LBFGS keeps its state at its first parameter' });
+  let state: SentLbfgsState | undefined;
+  // A parameter that was at a minimum from the start has no direction yet.
+  if (first && 'd' in first.state) {
+    const { [LBFGS_SCRATCH]: _, ...kept } = first.state;
+    const sent = complete(kept, { name: 'LBFGS', known: LBFGS_STATE, place: first.place }, faults);
+    state = readLbfgsState(sent, first.place, faults);
+    const { history_size } = first.settings as LbfgsSettings;
+    if (state.old_dirs.length > history_size)
+      faults.push({ path: first.place, message: `remembers more steps than history_size ${history_size}` });
+  }
+  return faults.length > 0 ? { faults } : { value: { groups: loaded, state } };
+}
+
+/** Groups, and the states of parameters that have one. */
+function readEntries(
+  given: unknown,
+  { name, groups }: Target,
+  path: string,
+  faults: Fault[],
+): { groups: ParameterGroup[]; entries: Entry[] } {
+  const nothing = { groups: [], entries: [] };
+  if (!isObject(given) || !isObject(given.state) || !Array.isArray(given.param_groups)) {
+    faults.push({ path, message: 'must be an object with state and param_groups' });
+    return nothing;
+  }
+  const sent: unknown[] = given.param_groups;
+  if (sent.length !== groups.length) {
+    const message = 'loaded state dict has a different number of parameter groups';
+    faults.push({ path: `${path}.param_groups`, message });
+    return nothing;
+  }
+  const numbered = new Map<string, { parameter: string; settings: Settings }>();
+  const loaded = groups.map(({ params }, at): ParameterGroup => {
     const place = `${path}.param_groups[${at}]`;
-    const { ids, settings } = readGroup(target.name, sent[at], place, faults);
+    const { ids, settings } = readGroup(name, sent[at], place, faults);
     if (ids.length !== params.length) {
       const message =
         "loaded state dict contains a parameter group that doesn't match the size of optimizer's group";
       faults.push({ path: `${place}.params`, message });
     }
-    params.forEach((parameter, index) => numbered.set(String(ids[index]), { path: parameter, settings }));
+    params.forEach((parameter, index) => numbered.set(String(ids[index]), { parameter, settings }));
     return { params, settings };
   });
-  if (faults.length > 0) return { faults };
-  const tensors = new Map<string, ReadonlyMap<string, SentTensor>>();
+  // Without the groups nothing can be said of their states.
+  if (faults.length > 0) return nothing;
+  const entries: Entry[] = [];
   for (const [id, state] of Object.entries(given.state)) {
     const place = `${path}.state${pathKey(id)}`;
-    const parameter = numbered.get(id);
-    const read = parameter && readTensors(target, { parameter, state, place }, faults);
-    if (!parameter) faults.push({ path: place, message: 'no group has a parameter of this number' });
-    else if (read) tensors.set(parameter.path, read);
+    const known = numbered.get(id);
+    if (!known) faults.push({ path: place, message: 'no group has a parameter of this number' });
+    else if (!isObject(state))
+      faults.push({ path: place, message: `must be an object, got ${shown(state)}` });
+    // SGD's buffer is null in PyTorch where there is no momentum.
+    else if (Object.values(state).some((value) => value !== null)) entries.push({ ...known, state, place });
   }
-  return faults.length > 0 ? { faults } : { value: { groups, tensors } };
+  return { groups: loaded, entries };
+}
+
+/** The entries of a parameter's state, which has to have the known ones and no others. */
+function complete(
+  state: Readonly<Record<string, unknown>>,
+  { name, known, place }: { name: OptimizerName; known: readonly string[]; place: string },
+  faults: Fault[],
+): Map<string, unknown> {
+  const sent = new Map(Object.entries(state));
+  for (const key of sent.keys()) {
+    if (!known.includes(key)) faults.push({ path: place, message: `${name} keeps no ${shown(key)}` });
+  }
+  for (const key of known) {
+    if (!sent.has(key)) faults.push({ path: place, message: `${key} is missing` });
+  }
+  return sent;
 }
 
 /** What PyTorch's schedulers leave in a group; here all but the first is theirs alone. */
 const SCHEDULED = ['initial_lr', 'max_lr', 'min_lr', 'max_momentum', 'base_momentum'];
 
 function readGroup(
-  name: ElementwiseName,
+  name: OptimizerName,
   group: unknown,
   path: string,
   faults: Fault[],
@@ -130,38 +214,11 @@ function readGroup(
     faults.push({ path, message: `must be an object with params, got ${shown(group)}` });
     return { ids: [], settings: { lr: 0 } };
   }
-  const left = ['params', 'param_names', ...SCHEDULED, ...Object.keys(ELEMENTWISE[name].fixed ?? {})];
+  const left = ['params', 'param_names', ...SCHEDULED, ...Object.keys(OPTIMIZERS[name].fixed ?? {})];
   const options = Object.entries(group).filter(([option]) => !left.includes(option));
   const settings = settingsOf(name, Object.fromEntries(options), path, faults);
   if (typeof group.initial_lr === 'number') settings.initial_lr = group.initial_lr;
   return { ids: group.params, settings };
-}
-
-/** A parameter's tensors, all of them; undefined where there are none yet. */
-function readTensors(
-  { name, shapeOf }: Target,
-  {
-    parameter,
-    state,
-    place,
-  }: { parameter: { path: string; settings: Settings }; state: unknown; place: string },
-  faults: Fault[],
-): Map<string, SentTensor> | undefined {
-  if (!isObject(state)) {
-    faults.push({ path: place, message: `must be an object, got ${shown(state)}` });
-    return undefined;
-  }
-  const sent = new Map(Object.entries(state));
-  // SGD's buffer is null in PyTorch where there is no momentum.
-  if ([...sent.values()].every((value) => value === null)) return undefined;
-  const shapes = stateShapes(name, parameter.settings, shapeOf(parameter.path));
-  for (const key of sent.keys()) {
-    if (!shapes.has(key)) faults.push({ path: place, message: `${name} keeps no ${shown(key)}` });
-  }
-  for (const key of shapes.keys()) {
-    if (!sent.has(key)) faults.push({ path: place, message: `${key} is missing` });
-  }
-  return new Map([...shapes].map(([key, shape]) => [key, { value: sent.get(key), shape }]));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

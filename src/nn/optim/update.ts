@@ -1,5 +1,6 @@
 // One parameter's steps: `begin` once a step, then `update` for every range of its elements, in any order and by any
-// number of threads. All state stands in the kernels' memory, where the caller gave it a place.
+// number of threads. All state stands in the kernels' memory, where the caller gave it a place: after a scheduler has
+// begun, which may change what there is to keep (OneCycleLR makes a momentum).
 
 import type { Kernels } from '../../graph/kernels.js';
 import type { ElementwiseOptimizer, Settings } from './optimizer.js';

@@ -40,6 +40,7 @@ export interface Fixture {
     clipped: string[];
   }[];
   readonly nonfinite: string;
+  readonly lbfgs_state: string[];
   readonly minimised: {
     function: 'quadratic' | 'rosenbrock';
     start: number[];

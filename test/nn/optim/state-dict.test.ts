@@ -2,12 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lbfgsEntries } from '#src/nn/optim/lbfgs-state.js';
 import {
   parseStatePath,
+  readLbfgsStateDict,
   readStateDict,
   stateDict,
   statePath,
-  type Target,
 } from '#src/nn/optim/state-dict.js';
 import { groupParameters, parseOptimizer, type ParameterGroup } from '#src/nn/optim/spec.js';
 import type { ElementwiseName } from '#src/nn/optim/table.js';
@@ -24,7 +25,7 @@ function groupsOf(name: string, options: object, paths = PATHS): ParameterGroup[
 }
 
 const shapeOf = (path: string): number[] => [Number(path.slice(2))];
-const target = (name: string, groups: readonly ParameterGroup[]): Target => ({
+const target = (name: string, groups: readonly ParameterGroup[]) => ({
   name: name as ElementwiseName,
   groups,
   shapeOf,
@@ -129,15 +130,92 @@ describe('a state_dict', () => {
       },
       [
         'body.state.0: must be an object, got 7',
-        'body.state.1: Adam keeps no "momentum"',
-        'body.state.1: exp_avg_sq is missing',
         'body.state.8: no group has a parameter of this number',
         'body.state.__proto__x: no group has a parameter of this number',
+        'body.state.1: Adam keeps no "momentum"',
+        'body.state.1: exp_avg_sq is missing',
       ],
     ],
   ])('%j is refused with everything that is wrong', (given, messages) => {
     expect(faults(given)).toEqual(messages);
   });
+});
+
+describe("LBFGS's state", () => {
+  const groups = groupsOf('LBFGS', { history_size: 3 });
+  const state = {
+    n_iter: 9,
+    func_evals: 12,
+    t: 0.5,
+    H_diag: 2,
+    prev_loss: 3,
+    ro: [4, 5, 6],
+    order: [2, 0, 1],
+  };
+  const entries = lbfgsEntries(state, (vector, row) => `${vector} ${row ?? ''}`);
+  const { param_groups } = stateDict(groups, () => undefined);
+  const read = (sent: Record<string, unknown>, others = {}) =>
+    readLbfgsStateDict({ state: { 0: sent, ...others }, param_groups }, groups, 'body');
+  const faults = (sent: Record<string, unknown>, others = {}): string[] => {
+    const result = read(sent, others);
+    return 'faults' in result ? result.faults.map(({ path, message }) => `${path}: ${message}`) : [];
+  };
+
+  it('has the names that it has in PyTorch', () => {
+    expect(Object.keys(entries).sort()).toEqual([...fixture.lbfgs_state].sort());
+  });
+
+  it('is written with the oldest row first, and read as it stands', () => {
+    const result = read(entries);
+    if ('faults' in result) throw new Error(JSON.stringify(result.faults));
+    expect(result.value).toEqual({
+      groups,
+      state: {
+        state: { ...state, order: [0, 1, 2] },
+        d: 'd ',
+        prev_flat_grad: 'prev_flat_grad ',
+        old_dirs: ['old_dirs 2', 'old_dirs 0', 'old_dirs 1'],
+        old_stps: ['old_stps 2', 'old_stps 0', 'old_stps 1'],
+      },
+    });
+  });
+
+  it('of no step is counts alone, and read as none', () => {
+    const none = lbfgsEntries({ ...state, n_iter: 0, func_evals: 1 }, () => 'a tensor');
+    expect(none).toEqual({ n_iter: 0, func_evals: 1 });
+    expect(read(none)).toEqual({ value: { groups, state: undefined } });
+  });
+
+  it('after one step has no al in PyTorch, and is read without', () => {
+    const { al: _al, ...rest } = entries;
+    expect(read(rest)).toEqual(read(entries));
+  });
+
+  it('has numbers that may be tensors of one', () => {
+    const result = read({ ...entries, t: { shape: [], data: [0.25] }, ro: [1, { shape: [], data: [2] }, 3] });
+    expect(result).toMatchObject({ value: { state: { state: { t: 0.25, ro: [1, 2, 3] } } } });
+  });
+
+  it.each([
+    [
+      { ...entries, t: 'far', extra: 1 },
+      {},
+      ['body.state.0: LBFGS keeps no "extra"', 'body.state.0.t: must be a number, got "far"'],
+    ],
+    [{ ...entries, ro: [1, 2] }, {}, ['body.state.0: old_dirs, old_stps and ro must have as many entries']],
+    [
+      { ...entries, ro: [1, 2, 3, 4], old_dirs: ['', '', '', ''], old_stps: ['', '', '', ''] },
+      {},
+      ['body.state.0: remembers more steps than history_size 3'],
+    ],
+    [{ ...entries, ro: [1, 2, 'x'] }, {}, ['body.state.0.ro: must be a list of numbers, got [1, 2, "x"]']],
+    [
+      { d: 'd', n_iter: 1 },
+      {},
+      expect.arrayContaining(['body.state.0: old_dirs is missing', 'body.state.0: t is missing']),
+    ],
+    [entries, { 1: { d: 1 } }, ['body.state.1: LBFGS keeps its state at its first parameter']],
+  ])('%j with %j is refused', (sent, others, messages) => expect(faults(sent, others)).toEqual(messages));
 });
 
 describe('a dotted name of a state tensor', () => {
