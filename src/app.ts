@@ -30,6 +30,7 @@ import { servePages } from './plugins/pages.js';
 import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
 import { readRaw } from './plugins/raw.js';
 import { typed, validatorCompiler } from './plugins/schema.js';
+import { refusal } from './plugins/refusal.js';
 import { acceptWebSockets } from './plugins/websocket.js';
 import { AnswerWriter } from './runtime/answer-writer.js';
 import type { SharedMemory } from './runtime/memory.js';
@@ -58,12 +59,13 @@ export interface AppOptions {
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, registry, pool, memory, engine, maddFused } = options;
   const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
+  const requestId = requestIds();
   const app: FastifyInstance = Fastify({
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
     // A line for each request is the debug level's, and so is a logger for each: they cost more than a small request.
     logController: new LogController({ disableRequestLogging: !logsRequests }),
     childLoggerFactory: (logger, bindings, opts) => (logsRequests ? logger.child(bindings, opts) : logger),
-    genReqId: requestIds(),
+    genReqId: requestId,
     trustProxy: false,
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,
@@ -115,15 +117,20 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.ready();
   // Lines for requests are the framework's.
   if (!logsRequests) {
+    const { queue } = registry.scheduler;
+    const observed = (status: number) => durations.of({ method: 'POST', route: LANE_ROUTE, status });
     openLane(app, {
       models: registry,
+      refuse: refusal({
+        queue,
+        defers: () => isClosing() || app.isUnderPressure() || config.corsOrigins.length > 0,
+        requestId,
+        durations: observed(503),
+      }),
       admits: ({ line }, bodyBytes) =>
-        !isClosing() &&
-        !app.isUnderPressure() &&
-        !registry.scheduler.queue.full(line) &&
-        admitsBody(bodyBytes),
+        !isClosing() && !app.isUnderPressure() && !queue.full(line) && admitsBody(bodyBytes),
       bodyLimitBytes: config.bodyLimitBytes,
-      durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
+      durations: observed(200),
     });
   }
   return app;

@@ -36,8 +36,11 @@ export function closeAfterAnswers(app: FastifyInstance): () => boolean {
 
 /** A connection that was busy when the server closed would stay open, idle, until its keep-alive ran out. */
 function endAfter(socket: Socket, last: ServerResponse | undefined): void {
-  if (last === undefined || last.closed) return;
-  if (!last.headersSent) last.setHeader('connection', 'close');
+  if (last === undefined) return;
+  // Its client was answered before all of its body was there, and may never send the rest.
+  if (last.closed) {
+    if (!last.req.complete) socket.destroySoon();
+  } else if (!last.headersSent) last.setHeader('connection', 'close');
   // It has told the client that the connection stays.
   else last.once('close', () => socket.destroySoon());
 }
