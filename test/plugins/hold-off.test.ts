@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { holdOff, INTERVAL_MS, READ_PER_INTERVAL } from '#src/plugins/hold-off.js';
 
 /** Connections whose requests are refused; `read` counts those that are read. */
-function connections(count: number) {
+function connections(count: number, body = { complete: true }) {
   const sockets = Array.from({ length: count }, () => {
     let paused = false;
     return {
@@ -16,8 +16,16 @@ function connections(count: number) {
   return {
     sockets,
     refuse: () => {
-      for (const socket of sockets)
-        holdOff({ socket, resume: () => socket.resume() } as unknown as IncomingMessage);
+      for (const socket of sockets) {
+        const request = {
+          socket,
+          resume: () => undefined,
+          get complete() {
+            return body.complete;
+          },
+        };
+        holdOff(request as unknown as IncomingMessage);
+      }
     },
     read: () => sockets.filter((socket) => !socket.isPaused()).length,
   };
@@ -29,8 +37,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The end of the event loop's turn. */
-const turn = () => vi.advanceTimersByTime(0);
+/** The end of the event loop's turn; an immediate of a timer's turn is a millisecond later to these clocks. */
+const turn = () => vi.advanceTimersByTime(1);
 
 describe('connections on which requests were refused', () => {
   it('are not read from the end of the turn on', () => {
@@ -67,6 +75,24 @@ describe('connections on which requests were refused', () => {
     expect(read()).toBe(90 * READ_PER_INTERVAL);
     vi.advanceTimersByTime(100 + 2 * INTERVAL_MS);
     expect(read()).toBe(300 * READ_PER_INTERVAL);
+  });
+
+  it('are read for one turn in each moment while the body is not all there', () => {
+    const body = { complete: false };
+    const { refuse, read } = connections(1, body);
+    refuse();
+    turn();
+    for (let i = 0; i < 5; i++) {
+      expect(read()).toBe(0);
+      vi.advanceTimersToNextTimer();
+      expect(read()).toBe(1);
+      turn();
+    }
+    expect(read()).toBe(0);
+    body.complete = true;
+    vi.advanceTimersToNextTimer();
+    turn();
+    expect(read()).toBe(1);
   });
 
   it('that somebody else has paused are left to them', () => {
