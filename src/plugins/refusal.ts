@@ -6,8 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, PROBLEM_MEDIA_TYPE, type ApiError } from '../errors.js';
 import type { Line, Queue } from '../models/queue.js';
 import { SECURITY_HEADERS } from './headers.js';
-import { hasBody } from './intake.js';
 import { holdOff } from './hold-off.js';
+import { hasBody } from './intake.js';
 
 export interface RefusalOptions {
   readonly queue: Queue;
