@@ -201,21 +201,25 @@ async function answered(): Promise<number> {
 }
 
 describe('the connection of a forward that was refused', () => {
-  it('is not read for a moment, then serves again', async () => {
-    fill(early);
-    const accepted = once(early.app.server, 'connection');
-    const { socket, text } = await connection(early);
+  it.each([
+    ['early', () => early],
+    ['in the usual way', () => usual],
+  ])('%s is not read for a moment, then serves again', async (_how, of) => {
+    const server = of();
+    fill(server);
+    const accepted = once(server.app.server, 'connection');
+    const { socket, text } = await connection(server);
     const [held] = (await accepted) as [Socket];
     const events: string[] = [];
     for (const event of ['pause', 'resume'] as const) held.on(event, () => events.push(event));
     const served = ({ socket }: IncomingMessage) => socket === held && events.push('request');
-    early.app.server.on('request', served);
+    server.app.server.on('request', served);
     socket.write(forward);
     await vi.waitUntil(() => statuses(text()).length === 1);
     for (const giveBack of taken.splice(0)) giveBack();
     socket.write(forward);
     await vi.waitUntil(() => statuses(text()).length === 2);
-    early.app.server.off('request', served);
+    server.app.server.off('request', served);
     expect(statuses(text())).toEqual([503, 200]);
     const between = events.slice(events.indexOf('request') + 1, events.lastIndexOf('request'));
     expect(between.slice(-2)).toEqual(['pause', 'resume']);
