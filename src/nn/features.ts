@@ -21,8 +21,11 @@ export function featureWarnings(root: Module): string[] {
     if (!definition.container) return flow(module, path, before, warnings);
     if (definition.trace) {
       let known = before;
-      for (const [name, child] of module.children) known = visit(child, joinPath(path, name), known);
-      return known;
+      for (const [name, child] of module.children) {
+        const given = definition.branches && module.type !== 'Residual' ? before : known;
+        known = visit(child, joinPath(path, name), given);
+      }
+      return definition.branches ? NOTHING : known;
     }
     // Without a forward of its own, each child is a chain by itself.
     for (const [name, child] of module.children) visit(child, joinPath(path, name), NOTHING);

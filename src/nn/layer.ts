@@ -20,6 +20,8 @@ export type OptionDefinition = {
   | { readonly kind: 'float' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'string'; readonly choices: readonly string[] }
+  /** Any text in which `wrong` finds nothing wrong. */
+  | { readonly kind: 'text'; readonly wrong: (text: string) => string | undefined }
   /** An int for every dimension, or a tuple with one for each. */
   | {
       readonly kind: 'ints';
@@ -86,6 +88,8 @@ export interface LayerDefinition {
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
   repr?(options: Options): string;
+  /** Its children are not one chain whose end is its output: of that nothing is known. */
+  readonly branches?: true;
   /** How a container names its children; a layer has none. */
   readonly container?: 'index_or_name' | 'index' | 'name';
 }

@@ -20,6 +20,11 @@ const cases: readonly [architecture: string, row: number[], dtype?: DType][] = [
   ['nn.Sequential(nn.LayerNorm(6), nn.Softmax(dim=1), nn.LogSoftmax(-1))', [6]],
   ['nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2))', [3], 'int64'],
   ['nn.Sequential(nn.Dropout(0.5), nn.Identity())', [2, 2]],
+  ['Residual(nn.Linear(4, 4), nn.ReLU(), Residual(nn.Tanh()))', [4]],
+  ['Parallel(nn.Linear(4, 2), nn.Linear(4, 3), nn.Identity())', [4]],
+  ['Parallel(nn.Conv2d(2, 2, 1), nn.Identity(), merge="mean")', [2, 3, 3]],
+  ['Lambda("where(x > 0.5, exp(x) ** 1.5, clip(x, -1, 1)) % 2 - std(x, 2, keepdim=True)")', [3, 4]],
+  ['Lambda("(x - mean(x, dim=-1, keepdim=True)) * max(x, dim=1, keepdim=True)")', [3]],
 ];
 
 /** The same parameters each time: a graph knows them by identity. */
@@ -37,5 +42,16 @@ describe('a row-wise graph with other rows', () => {
     const traced = trace(5, row, dtype);
     expect(makePlan(traced, unplacedKernels()).rowwise).toBe(true);
     for (const rows of [1, 2, 5, 64]) expect(withRows(traced, rows)).toEqual(trace(rows, row, dtype));
+  });
+
+  it.each([
+    ['Lambda("x - mean(x)")', [4]],
+    // The sums of all rows are what each row is compared with.
+    ['Lambda("x - sum(x, dim=1)")', [5, 5]],
+    ['Lambda("max(x, dim=0, keepdim=True) * x")', [4]],
+    ['Parallel(nn.Identity(), nn.Identity(), dim=0)', [4]],
+  ] as const)('is not there for %s', (architecture, row) => {
+    const traced = tracerOf(architecture)(5, [...row], 'float32');
+    expect(makePlan(traced, unplacedKernels()).rowwise).toBe(false);
   });
 });

@@ -7,6 +7,7 @@ import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
 import { EMBEDDING_LAYERS } from './embedding.js';
+import { LAMBDA_LAYERS } from './lambda.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
 import { POOLING_LAYERS } from './pooling.js';
@@ -22,6 +23,7 @@ const TYPES = {
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
+  ...LAMBDA_LAYERS,
 } satisfies Record<string, LayerDefinition>;
 
 export type LayerType = keyof typeof TYPES;

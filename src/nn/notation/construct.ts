@@ -152,16 +152,18 @@ function tooMany(type: LayerType, positions: readonly string[], args: readonly A
 
 type ReadChildren = (type: LayerType, positional: readonly Value[], faults: Faults) => Child[];
 
+/** One by one, or by name in an OrderedDict. */
+const chained: ReadChildren = (type, positional, faults) => {
+  const [only, ...more] = positional;
+  if (only?.is !== 'dict' || more.length > 0) return listed(type, positional, faults);
+  if (!only.ordered) faults.add(only.at, `${type} takes an OrderedDict, this is a dict`);
+  return keyed(type, only.pairs, faults);
+};
+
 const CHILDREN = new Map<string, ReadChildren>([
-  [
-    'Sequential',
-    (type, positional, faults) => {
-      const [only, ...more] = positional;
-      if (only?.is !== 'dict' || more.length > 0) return listed(type, positional, faults);
-      if (!only.ordered) faults.add(only.at, 'Sequential takes an OrderedDict, this is a dict');
-      return keyed(type, only.pairs, faults);
-    },
-  ],
+  ['Sequential', chained],
+  ['Residual', chained],
+  ['Parallel', chained],
   [
     'ModuleList',
     (type, positional, faults) => {
@@ -190,8 +192,8 @@ const CHILDREN = new Map<string, ReadChildren>([
 
 function listed(type: LayerType, items: readonly Value[], faults: Faults): Child[] {
   const [only] = items;
-  if (type === 'Sequential' && items.length === 1 && only?.is === 'sequence') {
-    faults.add(only.at, 'Sequential takes modules one by one: Sequential(*[...])');
+  if (items.length === 1 && only?.is === 'sequence' && type !== 'ModuleList') {
+    faults.add(only.at, `${type} takes modules one by one: ${type}(*[...])`);
     return [];
   }
   return items.map((value, index) => ({ at: value.at, name: String(index), value }));
