@@ -2,11 +2,11 @@
 // belongs to one revision: changes wait until the batch is done.
 
 import { ValueError } from '../graph/op.js';
-import { HeldTensor } from '../runtime/held-tensor.js';
 import { QuotaError } from '../runtime/memory.js';
 import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { explain } from './failures.js';
+import { release, type NamedTensors } from './forward-answer.js';
 import { prepare, runBatch, type ForwardRequest, type Means, type Member } from './forward.js';
 import { Group } from './group.js';
 import type { ReadWriteLock } from './lock.js';
@@ -23,7 +23,7 @@ export interface Identity extends Record<string, unknown> {
 }
 
 export interface Outputs extends Identity {
-  readonly outputs: TensorValue;
+  readonly outputs: TensorValue | NamedTensors;
 }
 
 /** A model as its forwards see it. */
@@ -167,10 +167,10 @@ class Caller implements Member {
     return this.task.over;
   }
 
-  answer(outputs: TensorValue): void {
+  answer(outputs: TensorValue | NamedTensors): void {
     const { name, epoch, revision } = this.identity!;
     if (this.task.end('done')) this.resolve({ name, epoch, revision, outputs });
-    else if (outputs instanceof HeldTensor) outputs.release();
+    else release({ outputs });
   }
 
   giveUp(error: unknown): void {

@@ -48,11 +48,8 @@ export function module(state: ModelState, path: string) {
   return describeModule(state, found.module, found.path);
 }
 
-function describeModule(
-  state: ModelState,
-  { type, options, parameters: own, children }: Module,
-  path: string,
-) {
+function describeModule(state: ModelState, module: Module, path: string) {
+  const { type, options, parameters: own, children } = module;
   const present = [...own].filter((entry): entry is [string, Parameter] => entry[1] !== null);
   return {
     path,
@@ -60,7 +57,7 @@ function describeModule(
     options: optionsAsJson(options),
     parameters: present.map(([name, parameter]) => describeParameter(state, parameter, joinPath(path, name))),
     children: [...children].map(([name, child]) => ({ name, path: joinPath(path, name), type: child.type })),
-    repr: printModule({ type, options, parameters: own, children }),
+    repr: printModule(module),
   };
 }
 

@@ -84,12 +84,20 @@ export interface LayerDefinition {
   readonly inputs?: readonly string[] | ((module: Module) => readonly string[]);
   /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). Throws ShapeError. */
   trace?(module: Module, x: Value, trace: Trace): Value;
+  /** The names of what it gives, where that is not one tensor: `traceOutputs` is its forward then. */
+  outputs?(module: Module): readonly string[] | undefined;
+  traceOutputs?(module: Module, trace: Trace): readonly Value[];
   /** Absent: nothing is known of what comes out. */
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
-  repr?(options: Options): string;
-  /** Its children are not one chain whose end is its output: of that nothing is known. */
-  readonly branches?: true;
+  repr?(options: Options, module: Module): string;
+  /**
+   * Its children are not one chain whose end is its output: of that nothing is known. Each of them is given what the one
+   * before gives (chain), what the container is given (same), or nobody knows what.
+   */
+  readonly branches?: 'chain' | 'same' | 'unknown';
+  /** Its children are nodes of a wiring (see wiring.ts): none comes, none goes. */
+  readonly wired?: true;
   /** How a container names its children; a layer has none. */
   readonly container?: 'index_or_name' | 'index' | 'name';
 }

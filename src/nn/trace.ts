@@ -3,9 +3,10 @@
 
 import { ApiError } from '../errors.js';
 import type { Tracer, Value } from '../graph/tracer.js';
-import type { Mode } from './layer.js';
+import type { Mode, Trace } from './layer.js';
 import { LAYERS } from './layers/table.js';
 import { joinPath, type Module } from './module.js';
+import { outputNames } from './signature.js';
 
 export interface TraceOptions {
   readonly mode?: Mode;
@@ -24,18 +25,39 @@ export function traceModule(
   options: TraceOptions = {},
   path = '',
 ): Value {
-  const { mode = 'eval', observe } = options;
+  const { observe } = options;
   const definition = LAYERS[module.type];
   if (!definition.trace) throw new ApiError('NOT_CALLABLE', [JSON.stringify(path), module.type]);
   const given = 'source' in inputs ? [inputs] : inputs;
-  const output = definition.trace(module, given[0]!, {
+  const output = definition.trace(module, given[0]!, traceOf(tracer, module, given, { options, path }));
+  return observe ? observe(output, module, path) : output;
+}
+
+/** The same for a module that may give several tensors, in the order of their names (signature.ts). */
+export function traceOutputs(
+  tracer: Tracer,
+  module: Module,
+  inputs: readonly Value[],
+  options: TraceOptions = {},
+): readonly Value[] {
+  if (!outputNames(module)) return [traceModule(tracer, module, inputs, options)];
+  return LAYERS[module.type].traceOutputs!(module, traceOf(tracer, module, inputs, { options, path: '' }));
+}
+
+function traceOf(
+  tracer: Tracer,
+  module: Module,
+  inputs: readonly Value[],
+  { options, path }: { options: TraceOptions; path: string },
+): Trace {
+  const { mode = 'eval' } = options;
+  return {
     tracer,
     mode,
-    inputs: given,
+    inputs,
     child: (name, ...values) => {
       const child = module.children.get(name)!;
       return tracer.within(name, () => traceModule(tracer, child, values, options, joinPath(path, name)));
     },
-  });
-  return observe ? observe(output, module, path) : output;
+  };
 }

@@ -42,7 +42,7 @@ export const CONTAINER_LAYERS = {
   Residual: {
     options: [],
     container: 'index_or_name',
-    branches: true,
+    branches: 'chain',
     trace: ({ children }, x, trace) => trace.tracer.apply('add', [x, chain(children.keys(), x, trace)], {}),
   },
   /** Each child's output for the same x, put together. */
@@ -52,7 +52,7 @@ export const CONTAINER_LAYERS = {
       { name: 'dim', kind: 'int', default: 1 },
     ],
     container: 'index_or_name',
-    branches: true,
+    branches: 'same',
     trace: ({ children, options: { merge, dim } }, x, trace) => {
       const values = [...children.keys()].map((name) => trace.child(name, x));
       return merged(values, { merge: merge as string, dim: dim as number }, trace);

@@ -7,6 +7,7 @@ import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
 import { EMBEDDING_LAYERS } from './embedding.js';
+import { GRAPH_LAYERS } from './graph.js';
 import { LAMBDA_LAYERS } from './lambda.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
@@ -15,6 +16,7 @@ import { SHAPE_LAYERS } from './shape.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
+  ...GRAPH_LAYERS,
   ...LINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,

@@ -45,6 +45,11 @@ export function isContainer(type: LayerType): boolean {
   return LAYERS[type].container !== undefined;
 }
 
+/** What to say of a layer that has no notation: neither its call nor its print. */
+export function onlyJson(type: LayerType): string {
+  return `a ${type} is not read from a text: give its architecture as JSON`;
+}
+
 /** What to say of a name that is no layer. */
 export function unknownLayer(name: string): string {
   const short = clipped(name);
@@ -53,6 +58,10 @@ export function unknownLayer(name: string): string {
 
 /** The module that `type(...args)` makes. */
 export function construct(type: LayerType, at: number, args: readonly Argument[], faults: Faults): Value {
+  if (LAYERS[type].wired) {
+    faults.add(at, onlyJson(type));
+    return { is: 'fault', at };
+  }
   if (!isContainer(type)) return assemble(type, at, args, undefined, faults);
   const positional = args.filter(({ keyword }) => keyword === undefined).map(({ value }) => value);
   const keywords = args.filter(({ keyword }) => keyword !== undefined);

@@ -6,6 +6,7 @@ import {
   assemble,
   isContainer,
   isLayerType,
+  onlyJson,
   unknownLayer,
   MAX_DEPTH,
   type Argument,
@@ -38,7 +39,9 @@ export function isPrinted(text: string): boolean {
   const second = filledLineAt(text, first.to + 1);
   if (second !== undefined) {
     if (!/^[A-Za-z_]\w*\($/.test(head)) return false;
-    return childHead(text, second) !== undefined || isOptions(text, second, head.slice(0, -1));
+    const type = head.slice(0, -1);
+    const wired = isLayerType(type) && LAYERS[type].wired === true;
+    return wired || childHead(text, second) !== undefined || isOptions(text, second, type);
   }
   return /^[A-Za-z_]\w*\(/.test(head) && (head.match(/\w\(/g) ?? []).length === 1 && head.endsWith(')');
 }
@@ -97,6 +100,8 @@ export function parsePrinted(
     }
     const { head, line: last } = found;
     next = filledLineAt(text, last.to + 1);
+    if (isLayerType(head.type) && LAYERS[head.type].wired)
+      throw new SyntaxFault(head.typeAt, onlyJson(head.type));
     if (head.argsAt === last.end) {
       open.push({ head, args: undefined, children: [], modules: 1 });
       // Deeper levels than MAX_DEPTH are refused with the rest of what is wrong; these would only cost time.
