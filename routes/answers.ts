@@ -116,7 +116,11 @@ const parameterFields = {
 };
 
 const parameterInfo = z
-  .object({ ...parameterFields, numel: z.int() })
+  .object({
+    ...parameterFields,
+    numel: z.int().nullable(),
+    status: z.enum(['uninitialized']).optional().describe('Of a lazy module: it has no shape yet.'),
+  })
   .register(documented, { id: 'ParameterInfo' });
 
 const moduleFields = {
@@ -158,10 +162,10 @@ export const parameterList = about('ParameterList', { parameters: z.array(parame
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
-  numel: z.int(),
+  numel: z.int().nullable(),
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
-  last_changed: z.int().describe('The revision that last changed it.'),
+  last_changed: z.int().nullable().describe('The revision that last changed it.'),
   value: tensor,
   grad: z.null().describe('null before a backward.'),
 });
@@ -181,7 +185,11 @@ export const loadedAnswer = about('LoadedStateDict', {
   unexpected_keys: z.array(z.string()),
 });
 
-export const forwardAnswer = about('Outputs', { outputs: tensor });
+export const forwardAnswer = about('Outputs', {
+  outputs: z
+    .union([tensor, z.record(z.string(), tensor)])
+    .describe('One tensor; of a Graph with several outputs, an object of tensors by name.'),
+});
 
 export const changesAnswer = about('Changes', {
   oldest: z.int().describe('The oldest revision that the log still has.'),

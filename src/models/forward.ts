@@ -1,7 +1,7 @@
 // What forwards compute: their inputs decoded into memory, one below the other, the plan of their module run once on all
 // of them, and each one's rows of the output.
 
-import type { Operand } from '../graph/op.js';
+import { ShapeError, type Operand } from '../graph/op.js';
 import { address, type Place } from '../graph/run.js';
 import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
@@ -11,6 +11,7 @@ import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength, numel, type Shape } from '../tensor/shape.js';
 import { TensorValue, type TensorData } from '../tensor/tensor-value.js';
 import { LAYERS } from '../nn/layers/table.js';
+import { isLazy } from '../nn/lazy.js';
 import { outputNames } from '../nn/signature.js';
 import type { Workplace } from './draft.js';
 import type { NamedTensors } from './forward-answer.js';
@@ -51,10 +52,14 @@ export interface Member {
   fail(error: unknown): void;
 }
 
-/** Throws ApiError, TensorError, ShapeError, SizeError. */
+/** A module cannot run before its lazy ones have shapes. */
+export class LazyModuleError extends ShapeError {}
+
+/** Throws ApiError, TensorError, ShapeError, SizeError, LazyModuleError. */
 export function prepare(state: ModelState, request: ForwardRequest, { plans }: Means): Prepared {
   let { inputs } = request;
   const { module, path } = moduleAt(state, request.module);
+  if (state.structure.lazy && isLazy(module)) throw new LazyModuleError('a module of it is uninitialized');
   if (LAYERS[module.type].inputs) {
     const given = givenTo(module, inputs);
     if (given.length > 1 || outputNames(module)) {

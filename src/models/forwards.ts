@@ -7,7 +7,14 @@ import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { explain } from './failures.js';
 import { release, type NamedTensors } from './forward-answer.js';
-import { prepare, runBatch, type ForwardRequest, type Means, type Member } from './forward.js';
+import {
+  LazyModuleError,
+  prepare,
+  runBatch,
+  type ForwardRequest,
+  type Means,
+  type Member,
+} from './forward.js';
 import { Group } from './group.js';
 import type { ReadWriteLock } from './lock.js';
 import type { Recipe } from './plans.js';
@@ -31,6 +38,8 @@ export interface Runnable extends ModelState {
   identity(): Identity;
   /** Throws MODEL_NOT_FOUND where it is deleted. */
   assertAlive(): void;
+  /** Gives lazy modules the shapes that a forward of this request gives them. */
+  materializeFor(request: ForwardRequest): Promise<unknown>;
 }
 
 export interface ForwardsOptions extends Means {
@@ -83,9 +92,20 @@ export class Forwards {
       const { rowsHere, here, away } = this.groupsOf(recipe);
       scheduler.add(rows <= rowsHere ? here : away, caller);
     } catch (error) {
-      caller.fail(error);
       lock.unshare();
+      if (error instanceof LazyModuleError && !caller.materialized) this.materialize(caller, request);
+      else caller.fail(error);
     }
+  }
+
+  /** Asks for the change that gives lazy modules their shapes, and stands in line behind it. */
+  private materialize(caller: Caller, request: ForwardRequest): void {
+    const { model, lock } = this.options;
+    caller.materialized = true;
+    model.materializeFor(request).then(
+      () => lock.share(() => this.add(caller)),
+      (error: unknown) => caller.fail(error),
+    );
   }
 
   private groupsOf(recipe: Recipe): Groups {
@@ -150,6 +170,8 @@ class Caller implements Member {
   recipe!: Recipe;
   inputs: unknown;
   size = 0;
+  /** Lazy modules got their shapes for it. */
+  materialized = false;
   private readonly resolve: (outputs: Outputs) => void;
   private readonly reject: (error: unknown) => void;
 

@@ -6,6 +6,7 @@ import type { Fault } from '../errors.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import { isObject, listChildren, reordered, type ListedChild } from './children.js';
 import { LAYERS, layerType, type LayerType } from './layers/table.js';
+import { uninitialized } from './lazy.js';
 import { defaultInits, makeModule, type DefaultInit } from './make-module.js';
 import { joinPath, type Module, type Parameter } from './module.js';
 import { didYouMean, nearest } from './near-miss.js';
@@ -357,6 +358,10 @@ class Reader {
       if (this.exhausted) break;
       const tieAt = `${at}${pathKey(name)}`;
       const own = module.parameters.get(name);
+      if (uninitialized(module).some(({ path: lazy }) => lazy === name)) {
+        this.fault(tieAt, 'is uninitialized: a lazy parameter is tied once it has a shape');
+        continue;
+      }
       if (!own) {
         const hint = didYouMean(name, module.parameters.keys());
         this.fault(tieAt, `this ${module.type} has no parameter ${shown(name)}${hint}`);

@@ -74,6 +74,20 @@ export interface Trace {
   child(name: string, ...inputs: readonly Value[]): Value;
 }
 
+/** How a layer that lacks one extent gets it. */
+export interface Lazy {
+  /** The type that it is from then on. */
+  readonly becomes: string;
+  /** The option of that type which is not known. */
+  readonly option: string;
+  /** A value for it that the other options go with. */
+  assumed(options: Options): number;
+  /** The extent, where the layer is given a tensor of this shape. Throws ShapeError. */
+  seen(shape: Shape): number;
+  /** The extent, where parameters by name have these shapes; undefined: they do not tell. */
+  stated(shapes: ReadonlyMap<string, Shape>, options: Options): number | undefined;
+}
+
 export interface LayerDefinition {
   /** In the order of PyTorch's constructor. */
   readonly options: readonly OptionDefinition[];
@@ -87,6 +101,8 @@ export interface LayerDefinition {
   /** The names of what it gives, where that is not one tensor: `traceOutputs` is its forward then. */
   outputs?(module: Module): readonly string[] | undefined;
   traceOutputs?(module: Module, trace: Trace): readonly Value[];
+  /** Its parameters have no shape yet (see lazy.ts). */
+  readonly lazy?: Lazy;
   /** Absent: nothing is known of what comes out. */
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */

@@ -4,6 +4,7 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { LayerType } from './layers/table.js';
+import type { PendingInit } from './lazy.js';
 import type { Options } from './options.js';
 import type { Wiring } from './wiring.js';
 
@@ -19,6 +20,8 @@ export interface Module {
   readonly options: Options;
   readonly parameters: Map<string, Parameter | null>;
   readonly children: Map<string, Module>;
+  /** Of a lazy module: what is done to its parameters once they are there. */
+  readonly pending?: readonly PendingInit[];
   /** Of a Graph. */
   readonly wiring?: Wiring;
 }

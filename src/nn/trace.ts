@@ -10,6 +10,8 @@ import { outputNames } from './signature.js';
 
 export interface TraceOptions {
   readonly mode?: Mode;
+  /** The module that runs in place of one that is given `x`. */
+  readonly substitute?: (module: Module, x: Value) => Module;
   /** Sees what each module gives, innermost first, and may put another value in its place. */
   readonly observe?: (output: Value, module: Module, path: string) => Value;
 }
@@ -20,16 +22,17 @@ export interface TraceOptions {
  */
 export function traceModule(
   tracer: Tracer,
-  module: Module,
+  given: Module,
   inputs: Value | readonly Value[],
   options: TraceOptions = {},
   path = '',
 ): Value {
-  const { observe } = options;
+  const { observe, substitute } = options;
+  const values = 'source' in inputs ? [inputs] : inputs;
+  const module = substitute ? substitute(given, values[0]!) : given;
   const definition = LAYERS[module.type];
   if (!definition.trace) throw new ApiError('NOT_CALLABLE', [JSON.stringify(path), module.type]);
-  const given = 'source' in inputs ? [inputs] : inputs;
-  const output = definition.trace(module, given[0]!, traceOf(tracer, module, given, { options, path }));
+  const output = definition.trace(module, values[0]!, traceOf(tracer, module, values, { options, path }));
   return observe ? observe(output, module, path) : output;
 }
 

@@ -9,6 +9,7 @@ import { DROPOUT_LAYERS } from './dropout.js';
 import { EMBEDDING_LAYERS } from './embedding.js';
 import { GRAPH_LAYERS } from './graph.js';
 import { LAMBDA_LAYERS } from './lambda.js';
+import { LAZY_LAYERS } from './lazy.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
 import { POOLING_LAYERS } from './pooling.js';
@@ -26,6 +27,7 @@ const TYPES = {
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
   ...LAMBDA_LAYERS,
+  ...LAZY_LAYERS,
 } satisfies Record<string, LayerDefinition>;
 
 export type LayerType = keyof typeof TYPES;

@@ -33,7 +33,9 @@ const PLACEMENT = new Map<string, readonly unknown[]>([
 
 /** Options that PyTorch's constructor takes by keyword alone. */
 const KEYWORD_ONLY = new Map<string, string>([
-  ...['BatchNorm', 'InstanceNorm'].flatMap((name) => [1, 2, 3].map((d) => [`${name}${d}d`, 'bias'] as const)),
+  ...['BatchNorm', 'InstanceNorm', 'LazyBatchNorm'].flatMap((name) =>
+    [1, 2, 3].map((d) => [`${name}${d}d`, 'bias'] as const),
+  ),
   ['GroupNorm', 'bias'],
 ]);
 
@@ -107,6 +109,19 @@ export function assemble(
 }
 
 function optionEntries(type: LayerType, args: readonly Argument[], faults: Faults): [string, unknown][] {
+  const { lazy } = LAYERS[type];
+  if (lazy) return optionEntriesOf(type, withoutExtent(lazy.option, args), faults);
+  return optionEntriesOf(type, args, faults);
+}
+
+/** What a lazy layer prints first is the extent that it has not, as 0. */
+function withoutExtent(option: string, args: readonly Argument[]): readonly Argument[] {
+  const [first, ...others] = args;
+  const zero = first?.value.is === 'constant' && first.value.value === 0;
+  return zero && (first.keyword ?? option) === option ? others : args;
+}
+
+function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Faults): [string, unknown][] {
   if (type === 'Identity') return []; // takes anything and keeps nothing, as torch.nn.Identity does
   const names = LAYERS[type].options.map(({ name }) => name);
   const positions = positionsOf(type, names);
@@ -142,7 +157,8 @@ function optionEntries(type: LayerType, args: readonly Argument[], faults: Fault
 
 /** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not. */
 function positionsOf(type: LayerType, names: readonly string[]): string[] {
-  const placed = LAYERS[type].parameters !== undefined && type !== 'Embedding';
+  const { parameters, lazy } = LAYERS[type];
+  const placed = (parameters ?? lazy) !== undefined && type !== 'Embedding';
   const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
   return placed ? [...own, ...PLACEMENT.keys()] : own;
 }
