@@ -166,7 +166,7 @@ export const parameterAnswer = about('ParameterAnswer', {
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
   last_changed: z.int().nullable().describe('The revision that last changed it.'),
-  value: tensor,
+  value: z.union([tensor, z.null()]).describe('null while it is uninitialized.'),
   grad: z.null().describe('null before a backward.'),
 });
 
@@ -175,8 +175,21 @@ export const changedAnswer = about('Changed', {
   seed: z.int().nullable().optional(),
 });
 
+/** What stands for a lazy parameter's values. */
+const uninitialized = {
+  type: 'object',
+  properties: {
+    status: { type: 'string', enum: ['uninitialized'] },
+    dtype: { type: 'string' },
+    shape: { type: 'null' },
+  },
+  required: ['status', 'dtype', 'shape'],
+};
+
 export const stateDictAnswer = about('StateDict', {
-  state_dict: z.unknown().meta({ type: 'object', additionalProperties: ref('TensorObject') }),
+  state_dict: z
+    .unknown()
+    .meta({ type: 'object', additionalProperties: { anyOf: [ref('TensorObject'), uninitialized] } }),
 });
 
 export const loadedAnswer = about('LoadedStateDict', {

@@ -14,7 +14,7 @@ import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
 import { RawTensor } from '../src/tensor/raw-tensor.js';
 import { TensorValue } from '../src/tensor/tensor-value.js';
 import { answerRaw, answerTensors, forwardAnswer, problems, TENSOR_TYPES, tensorSuccess } from './answers.js';
-import { layout, modelParams, orRaw, path, tensor } from './inputs.js';
+import { inputs, layout, modelParams, orRaw, path } from './inputs.js';
 
 const module = path.describe('The module to run alone; "" is the whole network.');
 const mode = z.literal('eval', 'must be "eval"').describe('As after net.eval().');
@@ -23,7 +23,7 @@ const forwardBody = z
   .preprocess(
     orRaw('inputs'),
     strict({
-      inputs: tensor,
+      inputs,
       module: module.default(''),
       timeout: timeout.optional(),
       priority: priority.optional(),

@@ -15,7 +15,7 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: [405, '%s does not take %s'],
   NOT_ACCEPTABLE: [406, 'it is answered as %s only'],
   REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
-  PARAMETER_UNINITIALIZED: [
+  UNINITIALIZED: [
     409,
     'the parameter at %s is uninitialized: the first forward, or materialize, gives it a shape',
   ],

@@ -5,12 +5,18 @@ import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
 import { writeTensor } from '../tensor/json.js';
 import { byteLength } from '../tensor/shape.js';
-import { run, type Means, type Member } from './forward.js';
+import { run, runBatch, type Means, type Member } from './forward.js';
 import type { Given } from './given.js';
 import type { ModelState } from './state.js';
 
+/** Runs a batch in the way of its recipe; see runBatch. */
+export function runMembers(state: ModelState, batch: readonly Member[], means: Means): Promise<void> {
+  const [first] = batch as [Member];
+  return first.recipe.named ? runNamed(state, first, means) : runBatch(state, batch, means);
+}
+
 /** Answers the member, or fails it where its inputs cannot be read. Throws what `runBatch` throws. */
-export async function runNamed(state: ModelState, member: Member, means: Means): Promise<void> {
+async function runNamed(state: ModelState, member: Member, means: Means): Promise<void> {
   const { plans, panels, workplace } = means;
   const { memory, segment } = workplace;
   const { recipe } = member;

@@ -15,7 +15,6 @@ import { isLazy } from '../nn/lazy.js';
 import { outputNames } from '../nn/signature.js';
 import type { Workplace } from './draft.js';
 import type { NamedTensors } from './forward-answer.js';
-import { runNamed } from './forward-named.js';
 import { givenTo, type Given } from './given.js';
 import type { Panels } from './panels.js';
 import type { KnownPlan, PlannedInput, Plans, Recipe } from './plans.js';
@@ -86,7 +85,6 @@ export function planned({ value, path }: Given): PlannedInput {
 export async function runBatch(state: ModelState, batch: readonly Member[], means: Means): Promise<void> {
   const { plans, panels, workplace } = means;
   const { memory, segment } = workplace;
-  if (batch[0]!.recipe.named) return runNamed(state, batch[0]!, means);
   let rows = 0;
   for (const member of batch) rows += member.size;
   const known = plans.sized(batch[0]!.recipe, rows);

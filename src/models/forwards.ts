@@ -7,14 +7,8 @@ import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { explain } from './failures.js';
 import { release, type NamedTensors } from './forward-answer.js';
-import {
-  LazyModuleError,
-  prepare,
-  runBatch,
-  type ForwardRequest,
-  type Means,
-  type Member,
-} from './forward.js';
+import { LazyModuleError, prepare, type ForwardRequest, type Means, type Member } from './forward.js';
+import { runMembers } from './forward-named.js';
 import { Group } from './group.js';
 import type { ReadWriteLock } from './lock.js';
 import type { Recipe } from './plans.js';
@@ -134,7 +128,7 @@ export class Forwards {
   private async runBatch(batch: readonly Caller[]): Promise<void> {
     const { model, lock } = this.options;
     try {
-      await runBatch(model, batch, this.options);
+      await runMembers(model, batch, this.options);
     } catch (error) {
       const apart = error instanceof QuotaError || (batch.length > 1 && isOnesOwn(error));
       if (apart) for (const caller of batch) await this.runAlone(caller);
@@ -149,7 +143,7 @@ export class Forwards {
     const { model, scheduler } = this.options;
     while (!caller.over) {
       try {
-        return await runBatch(model, [caller], this.options);
+        return await runMembers(model, [caller], this.options);
       } catch (error) {
         if (!(error instanceof QuotaError && (await scheduler.anotherDone()))) return caller.fail(error);
       }

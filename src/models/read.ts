@@ -165,12 +165,11 @@ interface UninitializedEntry {
 export function stateDict(state: ModelState, at: string): Record<string, TensorValue | UninitializedEntry> {
   const { module: root } = moduleAt(state, at);
   const copies = new Map<Parameter, TensorValue>();
-  const entries = everyEntry(root).map(({ path, value }) => {
-    if ('assumed' in value)
-      return [path, { status: 'uninitialized', dtype: value.dtype, shape: null }] as const;
+  const entries = everyEntry(root).map(({ path, value }): [string, TensorValue | UninitializedEntry] => {
+    if ('assumed' in value) return [path, { status: 'uninitialized', dtype: value.dtype, shape: null }];
     const known = copies.get(value) ?? state.tensors.read(value);
     copies.set(value, known);
-    return [path, known] as const;
+    return [path, known];
   });
   return Object.fromEntries(entries);
 }

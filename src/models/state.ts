@@ -52,7 +52,7 @@ export function parameterAt(state: ModelState, path: string): { path: string; pa
   const found = findParameter(state.structure.root, path);
   if (!('parameter' in found)) {
     const lazy = uninitializedAt(state, path);
-    if (lazy) throw new ApiError('PARAMETER_UNINITIALIZED', [quoted(lazy.path)]);
+    if (lazy) throw new ApiError('UNINITIALIZED', [quoted(lazy.path)]);
     throw new ApiError('PARAMETER_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
   }
   return found;

@@ -160,8 +160,6 @@ export interface Over {
   readonly keepdim: boolean;
 }
 
-export const REDUCTION_NAMES = ['sum', 'mean', 'min', 'max', 'std'] as const;
-
 /** A reduction by its name. Throws ShapeError. */
 export function reduce(name: string, x: Value, { dim, keepdim }: Over, apply: Apply): Value {
   const rank = x.shape.length;

@@ -8,7 +8,7 @@ import type { InitSpec } from './init/spec.js';
 import { LAYERS, type LayerType } from './layers/table.js';
 import { makeModule } from './make-module.js';
 import { joinPath, type Module, type Named, type Parameter } from './module.js';
-import { checkOptions, type Options } from './options.js';
+import { checkOptions } from './options.js';
 
 /** An init that is done once its parameters are there, after their own. */
 export interface PendingInit {
@@ -75,5 +75,5 @@ export function materialized({ type, options }: Module, extent: number): Module 
   const given = new Map<string, unknown>([[lazy.option, extent], ...Object.entries(options)]);
   const { options: full, faults } = checkOptions({ type: becomes, definition }, given, becomes);
   if (faults[0]) throw new ShapeError(faults[0].message);
-  return makeModule(becomes, full as Options);
+  return makeModule(becomes, full);
 }

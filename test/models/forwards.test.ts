@@ -7,6 +7,7 @@ import type { Model } from '#src/models/model.js';
 import type { ForwardRequest } from '#src/models/forward.js';
 import type { Outputs } from '#src/models/forwards.js';
 import { HeldTensor } from '#src/runtime/held-tensor.js';
+import type { TensorValue } from '#src/tensor/tensor-value.js';
 import { startEngine, type Engine } from './engine.js';
 
 const mlp = 'nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))';
@@ -42,7 +43,7 @@ async function batchesOf(work: () => Promise<unknown>, { registry } = engine): P
 }
 
 function bytes({ outputs }: Outputs): Uint8Array {
-  const { buffer, byteOffset, byteLength } = outputs.data;
+  const { buffer, byteOffset, byteLength } = (outputs as TensorValue).data;
   const copy = new Uint8Array(buffer, byteOffset, byteLength).slice();
   if (outputs instanceof HeldTensor) outputs.release();
   return copy;
@@ -120,7 +121,7 @@ describe.each([
       const answers = await Promise.all(
         [1, 2, 3].map((x) => model.forward({ inputs: [[x], [x]], module: '' })),
       );
-      for (const { outputs } of answers) expect([...outputs.data]).toEqual([0.5, 0.5]);
+      for (const { outputs } of answers) expect([...(outputs as TensorValue).data]).toEqual([0.5, 0.5]);
     });
     expect(batches).toEqual([1, 1, 1]);
   });

@@ -121,6 +121,14 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Dropout: dropout,
   Dropout2d: dropout,
   AlphaDropout: dropout,
+  LazyLinear: options({ out_features: extent }, { bias: flag }),
+  LazyConv1d: options({ out_channels: extent, kernel_size: perDimension(1, 1) }, { bias: flag }),
+  LazyConv2d: options(
+    { out_channels: extent, kernel_size: perDimension(2, 1) },
+    { stride: perDimension(2, 1) },
+  ),
+  LazyBatchNorm1d: options({}, { eps: number, affine: flag, bias: flag }),
+  LazyBatchNorm2d: options({}, { track_running_stats: flag }),
   Lambda: options(
     { expression: fc.constantFrom('x - mean(x)', '-x', 'max(x, dim=1)', 'x>0 and\nx < 1') },
     {},

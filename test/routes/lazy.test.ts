@@ -126,7 +126,7 @@ describe('a lazy parameter', () => {
   ])('cannot be changed yet: %s %s', async (method, path, body) => {
     const model = await build(NET);
     const { status, body: refused } = await send(method, `${model}/${path}`, body);
-    expect([status, refused.code]).toEqual([409, 'PARAMETER_UNINITIALIZED']);
+    expect([status, refused.code]).toEqual([409, 'UNINITIALIZED']);
     expect((await send('GET', model)).body.revision).toBe(1);
   });
 

@@ -17,21 +17,22 @@ function lazy(
   const assumed = rest.assumed ?? (() => 1);
   const { option, becomes } = rest;
   const withExtent = (options: Options, extent: number): Options => ({ [option]: extent, ...options });
-  const { check, flow, repr } = definition;
   return {
     options: definition.options.filter(({ name }) => name !== option),
     lazy: { ...rest, assumed },
-    ...(check && { check: (options: Options) => check(withExtent(options, assumed(options))) }),
+    ...(definition.check && {
+      check: (options: Options) => definition.check!(withExtent(options, assumed(options))),
+    }),
     trace: () => {
       throw new ShapeError(
         `Lazy${becomes} is uninitialized: a forward of the whole, or materialize, gives it a shape`,
       );
     },
     flow: (options) => {
-      const { changes, gives } = flow!(withExtent(options, assumed(options)));
+      const { changes, gives } = definition.flow!(withExtent(options, assumed(options)));
       return { changes, ...(gives && { gives }) };
     },
-    repr: (options, module) => repr!(withExtent(options, 0), module),
+    repr: (options, module) => definition.repr!(withExtent(options, 0), module),
   };
 }
 

@@ -157,8 +157,8 @@ function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Fau
 
 /** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not. */
 function positionsOf(type: LayerType, names: readonly string[]): string[] {
-  const { parameters, lazy } = LAYERS[type];
-  const placed = (parameters ?? lazy) !== undefined && type !== 'Embedding';
+  const { lazy } = LAYERS[type];
+  const placed = (LAYERS[type].parameters !== undefined || lazy !== undefined) && type !== 'Embedding';
   const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
   return placed ? [...own, ...PLACEMENT.keys()] : own;
 }
