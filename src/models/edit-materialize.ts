@@ -1,5 +1,5 @@
-// Lazy modules get their shapes: of what a forward would give them, or of a state. Their parameters are drawn then, in the
-// order in which the forward comes to them, each followed by the inits that were asked for before.
+// Lazy modules get their shapes: of what a forward would give them, or of a state. Their parameters are drawn then, in
+// the order in which the forward comes to them, each followed by the inits that were asked for before.
 
 import { ApiError } from '../errors.js';
 import { defaultInits } from '../nn/architecture.js';

@@ -1,4 +1,5 @@
-// The forward of a module with several inputs or outputs: one request, one run. It shares its plan with others, not its run.
+// The forward of a module with several inputs or outputs: one request, one run. It shares its plan with others, and not
+// its run.
 
 import { address } from '../graph/run.js';
 import { ALIGNMENT } from '../runtime/allocator.js';

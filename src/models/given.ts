@@ -1,4 +1,4 @@
-// What a client gives a module: one tensor, or an object of tensors by the names of its inputs. Nothing is decoded here.
+// What a client gives a module: one tensor, or an object of tensors by the names of its inputs. Nothing is decoded.
 
 import { ApiError, type Fault } from '../errors.js';
 import { isObject } from '../nn/children.js';

@@ -1,5 +1,5 @@
-// Reads what a Graph's JSON says of its nodes. Names that lead nowhere, cycles, numbers of inputs that do not fit and what
-// nothing reads are reported where they stand in the document.
+// Reads what a Graph's JSON says of its nodes. Names that lead nowhere, cycles, numbers of inputs that do not fit and
+// what nothing reads are reported where they stand in the document.
 
 import { isObject, wrongChildName } from './children.js';
 import { NODE_OPS, isNodeOp } from './layers/node-ops.js';

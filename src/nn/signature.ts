@@ -3,7 +3,7 @@
 import { LAYERS } from './layers/table.js';
 import type { Module } from './module.js';
 
-/** The names of what it takes, in order; undefined: one tensor without a name. A `?` at the end is not part of a name. */
+/** The names of what it takes, in order; undefined: one tensor without a name. The `?` of a layer's is left out. */
 export function inputNames(module: Module): readonly string[] | undefined {
   return written(module)?.map((name) => name.replace(/\?$/, ''));
 }
@@ -27,7 +27,8 @@ export function inputsFault(module: Module, count: number): string | undefined {
   const [least, most] = [requiredInputs(module), names?.length ?? 1];
   if (count >= least && count <= most) return undefined;
   const takes = least === most ? String(most) : `${least} to ${most}`;
-  return `${module.type} takes ${takes} input${most === 1 ? '' : 's'}${names ? ` (${names.join(', ')})` : ''}, got ${count}`;
+  const listed = names ? ` (${names.join(', ')})` : '';
+  return `${module.type} takes ${takes} input${most === 1 ? '' : 's'}${listed}, got ${count}`;
 }
 
 function written(module: Module): readonly string[] | undefined {

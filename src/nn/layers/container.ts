@@ -1,4 +1,4 @@
-// torch.nn.Sequential, ModuleList and ModuleDict; and two that stand between a Sequential and a Graph: Residual, Parallel.
+// torch.nn.Sequential, ModuleList and ModuleDict; and two between a Sequential and a Graph: Residual and Parallel.
 
 import type { Value } from '../../graph/tracer.js';
 import { ShapeError } from '../../graph/op.js';

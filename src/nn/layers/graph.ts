@@ -15,8 +15,9 @@ export const GRAPH_LAYERS = {
     trace: (module, _x, trace) => {
       const [value, ...more] = traceWiring(module, trace);
       if (!value || more.length > 0) {
+        const names = module.wiring!.outputs.join(', ');
         throw new ShapeError(
-          `a Graph with ${more.length + 1} outputs (${module.wiring!.outputs.join(', ')}) stands where one tensor is taken`,
+          `a Graph with ${more.length + 1} outputs (${names}) stands where one tensor is taken`,
         );
       }
       return value;

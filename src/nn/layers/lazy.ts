@@ -1,4 +1,4 @@
-// torch.nn's lazy layers: without one extent until it is seen what they are given. Then they become what they stand for.
+// torch.nn's lazy layers: without one extent until it is seen what they are given, when they become what they stand for.
 
 import { ShapeError } from '../../graph/op.js';
 import { list } from '../../graph/requirements.js';
@@ -40,9 +40,8 @@ function lazy(
 function channels(shape: Shape, dims: number, layer: string): number {
   const axis = shape.length - dims - 1;
   if (axis === 0 || axis === 1) return shape[axis]!;
-  throw new ShapeError(
-    `Expected ${dims + 1}D (unbatched) or ${dims + 2}D (batched) input to ${layer}, but got input of size: ${list(shape)}`,
-  );
+  const expected = `${dims + 1}D (unbatched) or ${dims + 2}D (batched)`;
+  throw new ShapeError(`Expected ${expected} input to ${layer}, but got input of size: ${list(shape)}`);
 }
 
 const groupsOf = ({ groups }: Options): number => groups as number;
