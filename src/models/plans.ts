@@ -176,13 +176,13 @@ function trace(module: Module, input: PlannedInput): Graph {
 
 /**
  * What `trace` makes of inputs in the first dtypes that it takes: those without one are float32 before they are int64.
- * Throws what it throws for the first.
+ * Throws what it throws for the last.
  */
 export function traceAny(
   inputs: readonly PlannedInput[],
   trace: (tracer: Tracer, values: readonly Value[]) => readonly Value[],
 ): Graph {
-  let first: unknown;
+  let last: unknown;
   for (const dtypes of attempts(inputs)) {
     try {
       const tracer = new Tracer();
@@ -190,10 +190,10 @@ export function traceAny(
       return tracer.graph(...trace(tracer, values));
     } catch (error) {
       if (!(error instanceof DTypeError)) throw error;
-      first ??= error;
+      last = error;
     }
   }
-  throw first;
+  throw last;
 }
 
 /** More inputs without a dtype than these are of one dtype. */
