@@ -14,6 +14,7 @@ import { stateDictRoutes } from '../routes/state-dict.js';
 import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
+import { materializeRoutes } from '../routes/materialize.js';
 import type { Config } from './config.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
@@ -108,6 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   moduleRoutes(routes, registry);
   parameterRoutes(routes, registry, writer);
   initRoutes(routes, registry);
+  materializeRoutes(routes, registry);
   tieRoutes(routes, registry);
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);

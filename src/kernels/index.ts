@@ -6,9 +6,11 @@ import { maddIsFused } from './lanes';
 
 export * from './activation-gradients';
 export * from './activations';
-export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
+export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
+export { elementwise, extreme, scatter, where } from './elementwise';
 export { embedding } from './embedding';
+export * from './functions';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';

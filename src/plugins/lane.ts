@@ -10,6 +10,7 @@ import { plainForward } from '../models/forward-request.js';
 import type { Outputs } from '../models/forwards.js';
 import type { Model } from '../models/model.js';
 import type { Registry } from '../models/registry.js';
+import { TensorValue } from '../tensor/tensor-value.js';
 import { SECURITY_HEADERS } from './headers.js';
 import type { Refuse } from './refusal.js';
 
@@ -145,7 +146,8 @@ function parsed(body: Buffer): unknown {
 
 /** undefined where the answer is not short, or there is something wrong with it. */
 function shortText(answer: Outputs): string | undefined {
-  if (answer.outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
+  const { outputs } = answer;
+  if (!(outputs instanceof TensorValue) || outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
   try {
     return forwardText(answer);
   } catch {

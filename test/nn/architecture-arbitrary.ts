@@ -121,10 +121,25 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Dropout: dropout,
   Dropout2d: dropout,
   AlphaDropout: dropout,
+  LazyLinear: options({ out_features: extent }, { bias: flag }),
+  LazyConv1d: options({ out_channels: extent, kernel_size: perDimension(1, 1) }, { bias: flag }),
+  LazyConv2d: options(
+    { out_channels: extent, kernel_size: perDimension(2, 1) },
+    { stride: perDimension(2, 1) },
+  ),
+  LazyBatchNorm1d: options({}, { eps: number, affine: flag, bias: flag }),
+  LazyBatchNorm2d: options({}, { track_running_stats: flag }),
+  Lambda: options(
+    { expression: fc.constantFrom('x - mean(x)', '-x', 'max(x, dim=1)', 'x>0 and\nx < 1') },
+    {},
+  ),
 };
 
 /** The types that the arbitrary makes: a test holds them equal to the table's. */
-export const ARBITRARY_TYPES = [...Object.keys(LEAVES), 'Sequential', 'ModuleList', 'ModuleDict'];
+export const ARBITRARY_TYPES = [
+  ...Object.keys(LEAVES),
+  ...['Sequential', 'ModuleList', 'ModuleDict', 'Residual', 'Parallel'],
+];
 
 const leaf: fc.Arbitrary<Node> = fc.oneof(
   ...Object.entries(LEAVES).map(([type, given]) => given.map((values) => ({ type, ...values }))),
@@ -166,6 +181,10 @@ const { tree } = fc.letrec<{ tree: Node; container: Node }>((tie) => ({
     named(tie('tree')).map((nodes) => ({ type: 'Sequential', children: nodes })),
     children(tie('tree')).map((nodes) => ({ type: 'ModuleList', children: nodes })),
     named(tie('tree')).map((nodes) => ({ type: 'ModuleDict', children: nodes })),
+    named(tie('tree')).map((nodes) => ({ type: 'Residual', children: nodes })),
+    fc
+      .tuple(children(tie('tree')), fc.constantFrom({}, { merge: 'sum' }, { dim: -1 }))
+      .map(([nodes, given]) => ({ type: 'Parallel', ...given, children: nodes })),
   ),
 }));
 
