@@ -94,7 +94,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     ): void;
     /**
      * Cross-correlation with zero padding. x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none), y[batch,co,oh,ow].
-     * (pt, pl): zeros above and left; those below and right follow from oh, ow. Each output is one madd chain from the
+     * (pt, pl): zeros above and left, or rows and columns left out where negative; those below and right follow from oh, ow.
+     * Each output is one madd chain from the
      * bias over (channel, kernel row, kernel column). relu 1: then max(y, 0). scratch: conv_scratch(...) bytes.
      */
     conv(
@@ -138,6 +139,87 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       dw: number,
       groups: number,
     ): number;
+    /** y[channels,kh,kw,images,rows,ow]: what each element of a kernel meets at output rows from ... from + rows - 1. */
+    unfold(
+      x: number,
+      y: number,
+      images: number,
+      image: number,
+      channels: number,
+      h: number,
+      w: number,
+      from: number,
+      rows: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      pt: number,
+      pl: number,
+      dh: number,
+      dw: number,
+    ): void;
+    /**
+     * y[groups,outputs,inputs,ny,nx] of weight[groups,inputs,all,kh,kw]: outputs from `from` on, of their elements rows
+     * y0, y0 + dy, ... and columns x0, x0 + dx, ..., the last first.
+     */
+    turn(
+      weight: number,
+      y: number,
+      groups: number,
+      inputs: number,
+      all: number,
+      from: number,
+      outputs: number,
+      kh: number,
+      kw: number,
+      y0: number,
+      dy: number,
+      ny: number,
+      x0: number,
+      dx: number,
+      nx: number,
+    ): void;
+    /** y[i · s0 + j · s1 + l · s2] = x[n0,n1,n2] */
+    scatter(
+      x: number,
+      y: number,
+      n0: number,
+      n1: number,
+      n2: number,
+      s0: number,
+      s1: number,
+      s2: number,
+    ): void;
+    /**
+     * y[outer,before + d + after,inner] of x[outer,d,inner]; negative ends are cut off. mode 0: `value`, 1: mirrored, 2: the
+     * last element, 3: round again.
+     */
+    pad(
+      x: number,
+      y: number,
+      outer: number,
+      d: number,
+      inner: number,
+      before: number,
+      after: number,
+      mode: number,
+      value: number,
+    ): void;
+    /** Its gradient; modes 1 to 3. */
+    pad_gradient(
+      dy: number,
+      dx: number,
+      outer: number,
+      d: number,
+      inner: number,
+      before: number,
+      after: number,
+      mode: number,
+    ): void;
+    /** y[planes,n] = bias[planes]; zeros where bias is 0. */
+    fill_planes(bias: number, y: number, planes: number, n: number): void;
     /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
     max_pool(
       x: number,
@@ -178,6 +260,71 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     adaptive_avg_pool(
       x: number,
       y: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    /** The gradients of the pools' inputs; a maximum's goes to the element that the pool chose. */
+    max_pool_gradient(
+      x: number,
+      dy: number,
+      dx: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      ph: number,
+      pw: number,
+      dh: number,
+      dw: number,
+    ): void;
+    avg_pool_gradient(
+      dy: number,
+      dx: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      ph: number,
+      pw: number,
+      include: number,
+      divisor: number,
+    ): void;
+    adaptive_avg_pool_gradient(
+      dy: number,
+      dx: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    /** As adaptive_avg_pool, the largest of each window; NaN wins. */
+    adaptive_max_pool(
+      x: number,
+      y: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    adaptive_max_pool_gradient(
+      x: number,
+      dy: number,
+      dx: number,
       planes: number,
       h: number,
       w: number,

@@ -8,7 +8,20 @@ import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
-import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
+import { conv } from './ops-conv.js';
+import { convTranspose } from './ops-conv-transpose.js';
+import { convWeightGradient } from './ops-conv-weight.js';
+import { pad, padGradient } from './ops-pad.js';
+import {
+  adaptiveAvgPool,
+  adaptiveAvgPoolGradient,
+  adaptiveMaxPool,
+  adaptiveMaxPoolGradient,
+  avgPool,
+  avgPoolGradient,
+  maxPool,
+  maxPoolGradient,
+} from './ops-pool.js';
 
 export const OPS: { readonly [N in OpName]: Op<N> } = {
   relu: pointwise('relu'),
@@ -33,6 +46,15 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   max_pool: maxPool,
   avg_pool: avgPool,
   adaptive_avg_pool: adaptiveAvgPool,
+  adaptive_max_pool: adaptiveMaxPool,
+  max_pool_gradient: maxPoolGradient,
+  avg_pool_gradient: avgPoolGradient,
+  adaptive_avg_pool_gradient: adaptiveAvgPoolGradient,
+  adaptive_max_pool_gradient: adaptiveMaxPoolGradient,
+  conv_transpose: convTranspose,
+  pad,
+  pad_gradient: padGradient,
+  conv_weight_gradient: convWeightGradient,
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   softmax: softmax('softmax'),

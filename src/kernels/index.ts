@@ -8,10 +8,15 @@ export * from './activation-gradients';
 export * from './activations';
 export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
+export { fill_planes, scatter, turn, unfold } from './conv-gradients';
 export { embedding } from './embedding';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
+export { pad, pad_gradient } from './pad';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export {
+  adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
+} from './pooling-gradients';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';

@@ -88,6 +88,8 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   AdaptiveAvgPool2d: options({
     output_size: fc.oneof(perDimension(2, 1), fc.constant(null), fc.tuple(fc.constant(null), extent)),
   }),
+  AdaptiveMaxPool1d: options({ output_size: perDimension(1, 0) }),
+  AdaptiveMaxPool2d: options({ output_size: fc.oneof(perDimension(2, 0), fc.constant(null)) }),
   BatchNorm1d: batchNorm,
   BatchNorm2d: batchNorm,
   LayerNorm: options(

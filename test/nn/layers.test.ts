@@ -158,6 +158,8 @@ describe('a traced forward', () => {
     AvgPool2d: [{ kernel_size: 3, stride: 2, padding: 1 }, [2, 3, 8, 8], [2, 3, 4, 4]],
     AdaptiveAvgPool1d: [{ output_size: null }, [2, 3, 8], [2, 3, 8]],
     AdaptiveAvgPool2d: [{ output_size: [null, 2] }, [2, 3, 8, 8], [2, 3, 8, 2]],
+    AdaptiveMaxPool1d: [{ output_size: 5 }, [3, 8], [3, 5]],
+    AdaptiveMaxPool2d: [{ output_size: 3 }, [2, 3, 8, 8], [2, 3, 3, 3]],
     BatchNorm1d: [{ num_features: 3, affine: false }, [2, 3], [2, 3]],
     BatchNorm2d: [{ num_features: 3 }, [2, 3, 4, 4], [2, 3, 4, 4]],
     LayerNorm: [{ normalized_shape: [3, 4] }, [2, 3, 4], [2, 3, 4]],

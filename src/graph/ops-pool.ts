@@ -1,0 +1,340 @@
+// Pools over one and two dimensions.
+
+import { numel, type Shape } from '../tensor/shape.js';
+import type { Kernels } from './kernels.js';
+import { ShapeError, type Op, type OpAttributes, type Operand, type Pair, type Step } from './op.js';
+import { partsOf, ranges } from './parts.js';
+import { dimension, list, requireFloat } from './requirements.js';
+import { plane, withPlane, type Dims } from './spatial.js';
+
+const BYTES = 4;
+
+/** A pool's output extent (ATen pooling_output_shape): with ceil_mode the last window must start inside the input or its left padding. */
+function pooled(
+  extent: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+  ceil: boolean,
+): number {
+  const span = extent + 2 * padding - dilation * (kernel - 1) - 1 + (ceil ? stride - 1 : 0);
+  const size = Math.floor(span / stride) + 1;
+  return ceil && (size - 1) * stride >= extent + padding ? size - 1 : size;
+}
+
+interface Pool {
+  dims: Dims;
+  kernel: Pair;
+  stride: Pair;
+  padding: Pair;
+  dilation?: Pair;
+  ceilMode: boolean;
+}
+
+function poolPlane(x: Operand, { dims, kernel, stride, padding, dilation = [1, 1], ceilMode }: Pool): Pair {
+  return plane(x.shape, dims).map((extent, i) =>
+    pooled(extent, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!, ceilMode),
+  ) as unknown as Pair;
+}
+
+/** What ATen's pools check of their padding first; two-dimensional ones and average pools then check the input (Pool.h). */
+function checkPool(x: Operand, { dims, kernel, padding, dilation = [1, 1] }: Pool): void {
+  const at = padding.findIndex((pad, i) => pad > (dilation[i]! * (kernel[i]! - 1) + 1) / 2);
+  if (at >= 0) {
+    throw new ShapeError(
+      `pad should be at most half of effective kernel size, but got pad=${padding[at]}, ` +
+        `kernel_size=${kernel[at]} and dilation=${dilation[at]}`,
+    );
+  }
+  // A row counts as a plane of height 1.
+  const input = [...x.shape.slice(0, -dims), ...plane(x.shape, dims)];
+  if ((input.length !== 3 && input.length !== 4) || input.slice(-3).includes(0)) {
+    throw new ShapeError(
+      `Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:${list(input)}`,
+    );
+  }
+}
+
+/** Checks that a pool has an output; gives its shape. */
+function poolShape(x: Operand, pool: Pool): Shape {
+  const { dims } = pool;
+  const output = poolPlane(x, pool);
+  if (output.some((extent) => extent < 1)) {
+    const channels = x.shape.at(-dims - 1)!;
+    throw new ShapeError(
+      `Given input size: (${[channels, ...plane(x.shape, dims)].join('x')}). ` +
+        `Calculated output size: (${[channels, ...output].join('x')}). Output size is too small`,
+    );
+  }
+  return withPlane(x.shape, dims, output);
+}
+
+type PoolName = 'max_pool' | 'avg_pool' | 'adaptive_avg_pool' | 'adaptive_max_pool';
+type PoolStep = Step<PoolName>;
+
+/** How many planes a pool's input holds (all but the spatial extents), their extents, and those of its output. */
+function extents({ inputs, output, attributes: { dims } }: PoolStep) {
+  const { shape } = inputs[0]!;
+  const [[h, w], [oh, ow]] = [plane(shape, dims), plane(output.shape, dims)];
+  return { planes: numel(shape.slice(0, -dims)), h, w, oh, ow };
+}
+
+function planesOf(step: PoolStep, parts: number) {
+  const { planes, ...sizes } = extents(step);
+  return { ...sizes, slices: ranges(planes, parts, 1) };
+}
+
+/** Multiply-adds of a pool whose window is `kernel`: no window reaches further than its input. */
+function poolCost(x: Operand, output: Operand, { dims, kernel }: Pick<Pool, 'dims' | 'kernel'>): number {
+  const from = plane(x.shape, dims);
+  return numel(output.shape) * Math.min(kernel[0], from[0]) * Math.min(kernel[1], from[1]);
+}
+
+/** Max pools also measure the padding by the kernel as it is, without its dilation; one-dimensional ones only so. */
+function checkMaxPool(x: Operand, pool: Pool): void {
+  const { dims, kernel, padding } = pool;
+  if (dims === 2) checkPool(x, pool);
+  const wide = padding.some((pad, i) => pad > Math.floor(kernel[i]! / 2));
+  if (wide && dims === 1) {
+    throw new ShapeError(
+      `max_pool1d() padding should be at most half of kernel size, but got padding=${padding[1]} and kernel_size=${kernel[1]}`,
+    );
+  }
+  if (wide) {
+    throw new ShapeError(
+      'pad should be smaller than or equal to half of kernel size, but got ' +
+        `padW = ${padding[1]}, padH = ${padding[0]}, kW = ${kernel[1]}, kH = ${kernel[0]}`,
+    );
+  }
+  const length = poolPlane(x, pool)[1];
+  if (dims === 1 && length < 1) throw new ShapeError(`max_pool1d() Invalid computed output size: ${length}`);
+}
+
+export const maxPool: Op<'max_pool'> = {
+  shape([x], attributes) {
+    const { dims } = attributes;
+    const rank = x!.shape.length;
+    const empty = dims === 1 && x!.shape.slice(-2).includes(0);
+    if ((rank !== dims + 1 && rank !== dims + 2) || empty) {
+      throw new ShapeError(
+        dims === 1
+          ? `max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:${list(x!.shape)}`
+          : 'non-empty 3D or 4D (batch mode) tensor expected for input',
+      );
+    }
+    checkMaxPool(x!, attributes);
+    const shape = poolShape(x!, attributes);
+    requireFloat(x!, dims === 1 ? 'max_pool1d_impl' : 'max_pool2d');
+    return { shape, dtype: 'float32' };
+  },
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+  bind(step, parts) {
+    const { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] } = step.attributes; // prettier-ignore
+    const { h, w, oh, ow, slices } = planesOf(step, parts);
+    return (kernels, { inputs, output }, part) => {
+      const { from, count } = slices[part]!;
+      const x = inputs[0]! + BYTES * from * h * w;
+      const y = output + BYTES * from * oh * ow;
+      kernels.max_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw);
+    };
+  },
+  gradient: ({ inputs: [x], attributes, gradient }, apply) => [
+    apply('max_pool_gradient', [x!, gradient], attributes),
+  ],
+  cost: ([x], output, attributes) => poolCost(x!, output, attributes),
+};
+
+export const avgPool: Op<'avg_pool'> = {
+  shape([x], attributes) {
+    const { dims } = attributes;
+    const rank = x!.shape.length;
+    if (dims === 1 && rank !== 2 && rank !== 3) {
+      throw new ShapeError(
+        `Expected 2 to 3 dimensions, but got ${rank}-dimensional tensor for argument #1 'self' (while checking arguments for avg_pool1d)`,
+      );
+    }
+    if (dims === 2 && rank < 3) dimension(-3, rank);
+    checkPool(x!, attributes);
+    const shape = poolShape(x!, attributes);
+    requireFloat(x!, 'avg_pool2d');
+    return { shape, dtype: 'float32' };
+  },
+  rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+  parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+  bind(step, parts) {
+    const { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] } = step.attributes; // prettier-ignore
+    const include = step.attributes.countIncludePad ? 1 : 0;
+    const divisor = step.attributes.divisor ?? 0;
+    const { h, w, oh, ow, slices } = planesOf(step, parts);
+    return (kernels, { inputs, output }, part) => {
+      const { from, count } = slices[part]!;
+      const x = inputs[0]! + BYTES * from * h * w;
+      const y = output + BYTES * from * oh * ow;
+      kernels.avg_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor);
+    };
+  },
+  gradient: ({ inputs: [x], attributes, gradient }, apply) => [
+    apply('avg_pool_gradient', [x!, gradient], attributes),
+  ],
+  cost: ([x], output, attributes) => poolCost(x!, output, attributes),
+};
+
+/** The checks of adaptive_avg_pool1d and 2d, in the order that ATen has them. */
+function checkAdaptiveAvg({ shape }: Operand, dims: Dims, output: Output): void {
+  if (dims === 1 && shape.length !== 2 && shape.length !== 3) throw adaptiveRank('avg', shape);
+  // torch.nn.functional looks for the extents that stay.
+  if (dims === 2 && output.includes(null) && shape.length < 3) {
+    throw new ShapeError('Input dimension should be at least 3');
+  }
+  if (dims === 2 && shape.length !== 3 && shape.length !== 4) {
+    throw new ShapeError(`adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got ${list(shape)}`);
+  }
+  const images = dims === 1 ? [...shape.slice(0, -1), 1, shape.at(-1)!] : shape;
+  checkNonEmpty('adaptive_avg_pool2d', images, images.length - 2);
+}
+
+function checkAdaptiveMax({ shape }: Operand, dims: Dims, output: Output): void {
+  if (dims === 1 && shape.length !== 2 && shape.length !== 3) throw adaptiveRank('max', shape);
+  if (dims === 2 && output.includes(null) && shape.length < 3) {
+    throw new ShapeError('Input dimension should be at least 3');
+  }
+  if (dims === 2 && shape.length !== 3 && shape.length !== 4) {
+    throw new ShapeError(`adaptive_max_pool2d(): Expected 3D or 4D tensor, but got: ${list(shape)}`);
+  }
+  checkNonEmpty(`adaptive_max_pool${dims}d`, shape, shape.length - dims - 1);
+}
+
+function adaptiveRank(kind: 'avg' | 'max', shape: Shape): ShapeError {
+  return new ShapeError(
+    `Expected 2 to 3 dimensions, but got ${shape.length}-dimensional tensor for argument #1 'self' ` +
+      `(while checking arguments for adaptive_${kind}_pool1d)`,
+  );
+}
+
+/** None of the dimensions from `first` on may be empty. */
+function checkNonEmpty(name: string, shape: Shape, first: number): void {
+  const empty = shape.findIndex((extent, i) => i >= first && extent === 0);
+  if (empty < 0) return;
+  throw new ShapeError(
+    `${name}(): Expected input to have non-zero size for non-batch dimensions, ` +
+      `but input has sizes ${list(shape)} with dimension ${empty} being empty`,
+  );
+}
+
+type Output = OpAttributes['adaptive_avg_pool']['output'];
+
+function adaptive<N extends 'adaptive_avg_pool' | 'adaptive_max_pool'>(
+  name: N,
+  check: (x: Operand, dims: Dims, output: Output) => void,
+): Op<N> {
+  return {
+    shape([x], { dims, output }) {
+      check(x!, dims, output);
+      requireFloat(x!, name === 'adaptive_max_pool' ? 'adaptive_max_pool2d' : 'adaptive_avg_pool2d');
+      const from = plane(x!.shape, dims);
+      return {
+        shape: withPlane(x!.shape, dims, [output[0] ?? from[0], output[1] ?? from[1]]),
+        dtype: 'float32',
+      };
+    },
+    rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+    parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
+    bind(step, parts) {
+      const { h, w, oh, ow, slices } = planesOf(step, parts);
+      return (kernels, { inputs, output }, part) => {
+        const { from, count } = slices[part]!;
+        const x = inputs[0]! + BYTES * from * h * w;
+        const y = output + BYTES * from * oh * ow;
+        kernels[name](x, y, count, h, w, oh, ow);
+      };
+    },
+    gradient: ({ inputs: [x], attributes: { dims }, gradient }, apply) => [
+      apply(`${name}_gradient`, [x!, gradient], { dims }),
+    ],
+    cost: ([x], output, { dims }) => adaptiveCost(x!, output, dims),
+  };
+}
+
+export const adaptiveAvgPool = adaptive('adaptive_avg_pool', checkAdaptiveAvg);
+export const adaptiveMaxPool = adaptive('adaptive_max_pool', checkAdaptiveMax);
+
+function adaptiveCost(x: Operand, output: Operand, dims: Dims): number {
+  const [from, to] = [plane(x.shape, dims), plane(output.shape, dims)];
+  // A window begins and ends at parts of an element: one more than the quotient at most.
+  const kernel = from.map((extent, i) => Math.ceil(extent / Math.max(to[i]!, 1)) + 1) as unknown as Pair;
+  return numel(x.shape) + numel(output.shape) * kernel[0] * kernel[1];
+}
+
+type GradientName = `${PoolName}_gradient`;
+
+/** How one part of a pool's gradient is computed: of `planes` planes, from these addresses on. */
+type PlanesGradient = (
+  kernels: Kernels,
+  at: { readonly x: number; readonly dy: number; readonly dx: number },
+  planes: number,
+) => void;
+
+interface PlaneExtents {
+  readonly h: number;
+  readonly w: number;
+  readonly oh: number;
+  readonly ow: number;
+}
+
+/** x, gradient of the pool's output → gradient of x, plane by plane. */
+function poolGradient<N extends GradientName>(
+  bindTo: (attributes: OpAttributes[N], sizes: PlaneExtents) => PlanesGradient,
+  cost: (x: Operand, dy: Operand, attributes: OpAttributes[N]) => number,
+): Op<N> {
+  return {
+    shape: ([x]) => ({ shape: x!.shape, dtype: 'float32' }),
+    rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
+    parts: ({ inputs: [x], attributes: { dims } }, wanted) =>
+      partsOf(numel(x!.shape.slice(0, -dims)), wanted, 1),
+    bind({ inputs: [x, dy], attributes }, parts) {
+      const { dims } = attributes;
+      const [[h, w], [oh, ow]] = [plane(x!.shape, dims), plane(dy!.shape, dims)];
+      const slices = ranges(numel(x!.shape.slice(0, -dims)), parts, 1);
+      const run = bindTo(attributes, { h, w, oh, ow });
+      return (kernels, { inputs, output }, part) => {
+        const { from, count } = slices[part]!;
+        const [image, windows] = [BYTES * from * h * w, BYTES * from * oh * ow];
+        const at = { x: inputs[0]! + image, dy: inputs[1]! + windows, dx: output + image };
+        run(kernels, at, count);
+      };
+    },
+    cost: ([x, dy], _output, attributes) => numel(x!.shape) + cost(x!, dy!, attributes),
+  };
+}
+
+export const maxPoolGradient = poolGradient<'max_pool_gradient'>(
+  ({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] }, { h, w, oh, ow }) =>
+    (kernels, { x, dy, dx }, n) =>
+      kernels.max_pool_gradient(x, dy, dx, n, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw),
+  poolCost,
+);
+
+export const avgPoolGradient = poolGradient<'avg_pool_gradient'>(
+  ({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], countIncludePad, divisor }, { h, w, oh, ow }) => {
+    const include = countIncludePad ? 1 : 0;
+    return (kernels, { dy, dx }, n) =>
+      kernels.avg_pool_gradient(dy, dx, n, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor ?? 0);
+  },
+  poolCost,
+);
+
+export const adaptiveAvgPoolGradient = poolGradient<'adaptive_avg_pool_gradient'>(
+  (_attributes, { h, w, oh, ow }) =>
+    (kernels, { dy, dx }, n) =>
+      kernels.adaptive_avg_pool_gradient(dy, dx, n, h, w, oh, ow),
+  (x, dy, { dims }) => adaptiveCost(x, dy, dims),
+);
+
+export const adaptiveMaxPoolGradient = poolGradient<'adaptive_max_pool_gradient'>(
+  (_attributes, { h, w, oh, ow }) =>
+    (kernels, { x, dy, dx }, n) =>
+      kernels.adaptive_max_pool_gradient(x, dy, dx, n, h, w, oh, ow),
+  (x, dy, { dims }) => adaptiveCost(x, dy, dims),
+);

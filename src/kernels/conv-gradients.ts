@@ -1,0 +1,112 @@
+// What a convolution's gradients, and transposed convolutions, need beside products and convolutions: an image's windows
+// as rows, kernels the other way round, and planes put together from every s-th row and column.
+
+import { BYTES, loadLanes, storeLanes } from './lanes';
+
+/**
+ * y[channels, kh, kw, images, rows, ow]: what each element of the kernel meets at output rows from ... from + rows - 1;
+ * zeros in the padding. One image of x is `image` elements behind the other.
+ */
+export function unfold(
+  x: usize, y: usize, images: i32, image: usize, channels: i32, h: i32, w: i32, from: i32, rows: i32, ow: i32,
+  kh: i32, kw: i32, sh: i32, sw: i32, pt: i32, pl: i32, dh: i32, dw: i32,
+): void {
+  const plane = <usize>h * w * BYTES;
+  for (; channels; channels--) {
+    for (let ky: i32 = 0; ky < kh; ky++) {
+      for (let kx: i32 = 0; kx < kw; kx++) {
+        // Columns begin ... end - 1 of the output meet the image.
+        const first = kx * dw - pl;
+        const begin = min(first < 0 ? (sw - 1 - first) / sw : 0, ow);
+        const end = max(begin, first < w ? min((w - first + sw - 1) / sw, ow) : 0);
+        let channel = x;
+        for (let i: i32 = 0; i < images; i++) {
+          for (let r: i32 = from; r < from + rows; r++) {
+            const row = r * sh - pt + ky * dh;
+            if (<u32>row < <u32>h) {
+              zeros(y, begin);
+              copyRow(channel + <usize>(row * w + begin * sw + first) * BYTES, y + <usize>begin * BYTES, end - begin, sw);
+              zeros(y + <usize>end * BYTES, ow - end);
+            } else zeros(y, ow);
+            y += <usize>ow * BYTES;
+          }
+          channel += image * BYTES;
+        }
+      }
+    }
+    x += plane;
+  }
+}
+
+/** y[i] = x[i · step] */
+// @ts-ignore: decorator
+@inline
+function copyRow(x: usize, y: usize, n: i32, step: i32): void {
+  if (step == 1) {
+    if (n >= 4) {
+      const last = <usize>(n - 4) * BYTES;
+      for (let i: usize = 0; i < last; i += 16) v128.store(y + i, v128.load(x + i));
+      v128.store(y + last, v128.load(x + last));
+    } else if (n > 0) storeLanes(y, 0, n, loadLanes(x, 0, n));
+    return;
+  }
+  for (let i: i32 = 0; i < n; i++) store<f32>(y + <usize>i * BYTES, load<f32>(x + <usize>(i * step) * BYTES));
+}
+
+// @ts-ignore: decorator
+@inline
+function zeros(y: usize, n: i32): void {
+  for (let i: i32 = 0; i < n; i++) store<f32>(y + <usize>i * BYTES, 0);
+}
+
+/**
+ * y[groups, outputs, inputs, ny, nx] = weight[groups, inputs, all, kh, kw], of whose outputs `from` is the first and of
+ * whose elements rows y0, y0 + dy, ... and columns x0, x0 + dx, ... are taken, the last first.
+ */
+export function turn(
+  weight: usize, y: usize, groups: i32, inputs: i32, all: i32, from: i32, outputs: i32, kh: i32, kw: i32,
+  y0: i32, dy: i32, ny: i32, x0: i32, dx: i32, nx: i32,
+): void {
+  const area = <usize>kh * kw * BYTES;
+  for (let g: i32 = 0; g < groups; g++) {
+    for (let o: i32 = from; o < from + outputs; o++) {
+      let kernel = weight + (<usize>g * inputs * all + o) * area;
+      for (let i: i32 = 0; i < inputs; i++) {
+        for (let r = ny - 1; r >= 0; r--) {
+          const row = kernel + <usize>((y0 + r * dy) * kw + x0) * BYTES;
+          for (let c = nx - 1; c >= 0; c--) {
+            store<f32>(y, load<f32>(row + <usize>(c * dx) * BYTES));
+            y += BYTES;
+          }
+        }
+        kernel += <usize>all * area;
+      }
+    }
+  }
+}
+
+/** y[i · s0 + j · s1 + l · s2] = x[n0,n1,n2] */
+export function scatter(
+  x: usize, y: usize, n0: usize, n1: usize, n2: usize, s0: usize, s1: usize, s2: usize,
+): void {
+  const step = s2 * BYTES;
+  for (let i: usize = 0; i < n0; i++) {
+    for (let j: usize = 0; j < n1; j++) {
+      let to = y + (i * s0 + j * s1) * BYTES;
+      for (let l: usize = 0; l < n2; l++) {
+        store<f32>(to, load<f32>(x));
+        x += BYTES;
+        to += step;
+      }
+    }
+  }
+}
+
+/** y[planes, n] = bias[planes]; zeros where bias is 0. */
+export function fill_planes(bias: usize, y: usize, planes: usize, n: usize): void {
+  for (let i: usize = 0; i < planes; i++) {
+    const four = bias ? v128.load32_splat(bias + i * BYTES) : f32x4.splat(0);
+    for (let p: usize = 0; p < n; p += 4) storeLanes(y, p, n, four);
+    y += n * BYTES;
+  }
+}
