@@ -193,8 +193,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       s2: number,
     ): void;
     /**
-     * y[outer,before + d + after,inner] of x[outer,d,inner]; negative ends are cut off. mode 0: `value`, 1: mirrored, 2: the
-     * last element, 3: round again.
+     * y[outer,before + d + after,inner] of x[outer,d,inner], inner in words of 4 bytes; negative ends are cut off. mode 0: the
+     * words even and odd in turns, 1: mirrored, 2: the last element, 3: round again.
      */
     pad(
       x: number,
@@ -205,7 +205,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       before: number,
       after: number,
       mode: number,
-      value: number,
+      even: number,
+      odd: number,
     ): void;
     /** Its gradient; modes 1 to 3. */
     pad_gradient(
@@ -218,6 +219,17 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       after: number,
       mode: number,
     ): void;
+    /**
+     * One dimension resampled: y[outer,od,inner] of x[outer,d,inner]. mode 0: nearest, 1: nearest-exact, 2: linear, 3: cubic;
+     * step: elements of x from one of y to the next; align 1: ends are each other's.
+     */
+    interpolate: InterpolateKernel;
+    /** Its gradient, of dy[outer,od,inner]. */
+    interpolate_gradient: InterpolateKernel;
+    /** y[n,od,c,kd,plane] of x[n,c,d,plane]: what a kernel along the depth meets. */
+    frames: FramesKernel;
+    /** dx[n,c,d,plane] of dy[n,od,c,kd,plane] */
+    frames_gradient: FramesKernel;
     /** y[planes,n] = bias[planes]; zeros where bias is 0. */
     fill_planes(bias: number, y: number, planes: number, n: number): void;
     /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
@@ -383,6 +395,32 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** How many of the bytes are this one. */
     count_byte(address: number, bytes: number, byte: number): number;
   };
+
+export type InterpolateKernel = (
+  x: number,
+  y: number,
+  outer: number,
+  d: number,
+  inner: number,
+  od: number,
+  mode: number,
+  step: number,
+  align: number,
+) => void;
+
+export type FramesKernel = (
+  x: number,
+  y: number,
+  n: number,
+  c: number,
+  d: number,
+  plane: number,
+  od: number,
+  kd: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+) => void;
 
 export type WriteKernel = (
   x: number,

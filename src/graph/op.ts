@@ -3,6 +3,7 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Kernels, UnaryName } from './kernels.js';
+import type { InterpolateMode } from './ops-interpolate.js';
 import type { PadMode } from './ops-pad.js';
 import type { Apply, Value } from './tracer.js';
 
@@ -43,6 +44,16 @@ export interface OpAttributes extends UnaryAttributes {
   };
   /** One dimension longer, or shorter where an end is negative; `dim` counts from the last, -1. */
   pad: { dim: number; before: number; after: number; mode: PadMode; value: number };
+  /**
+   * One dimension resampled to an extent of `to`: `step` elements of the input from one of the output to the next; align:
+   * the ends are each other's
+   */
+  interpolate: { dim: number; to: number; mode: InterpolateMode; step: number; align: boolean };
+  /** Gradient of interpolate's output → gradient of its input, whose extent is `to`. */
+  interpolate_gradient: OpAttributes['interpolate'];
+  /** x[n, c, d, h, w] → [n · outputs, c · kernel, h, w], see ops-conv3d */
+  frames: { outputs: number; kernel: number; stride: number; padding: number; dilation: number };
+  frames_gradient: OpAttributes['frames'] & { depth: number };
   /** Gradient of pad's output → gradient of its input, which has so many elements along `dim`. */
   pad_gradient: { dim: number; before: number; after: number; mode: PadMode; extent: number };
   max_pool: { dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair; dilation: Pair; ceilMode: boolean };

@@ -13,10 +13,10 @@ import {
   type Pair,
   type Step,
 } from './op.js';
-import { crop } from './ops-pad.js';
+import { cropped } from './ops-pad.js';
 import { partsOf, ranges } from './parts.js';
-import { list } from './requirements.js';
-import { plane, times, withPlane } from './spatial.js';
+import { list, SCALAR_TYPES } from './requirements.js';
+import { plane, withPlane } from './spatial.js';
 import type { Value } from './tracer.js';
 
 const BYTES = 4;
@@ -32,6 +32,18 @@ function outputPlane(x: Operand, weight: Operand, attributes: Attributes): Pair 
     (extent, i) =>
       (extent - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + outputPadding[i]! + 1,
   ) as unknown as Pair;
+}
+
+function checkOutputPadding({ outputPadding, stride, dilation }: Attributes): void {
+  if (outputPadding.every((extra, i) => extra < stride[i]! || extra < dilation[i]!)) return;
+  const named = (name: string, [height, width]: Pair): string =>
+    `${name}_height: ${height} ${name}_width: ${width}`;
+  throw new ShapeError(
+    'output padding must be smaller than either stride or dilation, but got ' +
+      [named('output_padding', outputPadding), named('stride', stride), named('dilation', dilation)].join(
+        ' ',
+      ),
+  );
 }
 
 /** Along one axis: outputs first, first + stride, ..., and how a convolution of stride 1 makes them. */
@@ -156,15 +168,24 @@ export const convTranspose: Op<'conv_transpose'> = {
           `to have ${expected} channels, but got ${channels} channels instead`,
       );
     }
+    checkOutputPadding(attributes);
+    const input = plane(x!.shape, dims);
+    if (input.includes(0)) {
+      const images = [...(rank === dims + 1 ? [1] : []), ...x!.shape.slice(0, -dims), ...input];
+      throw new ShapeError(
+        `Only zero batch or zero channel inputs are supported, but got input shape: ${list(images)}`,
+      );
+    }
     const output = outputPlane(x!, weight!, attributes);
     if (output.some((extent) => extent < 1)) {
       throw new ShapeError(
-        `Given input size per channel: (${times(plane(x!.shape, dims), dims)}). ` +
-          `Calculated output size per channel: (${times(output, dims)}). Output size is too small`,
+        `Given input size per channel: (${input.join(' x ')}). ` +
+          `Calculated output size per channel: (${output.join(' x ')}). Output size is too small`,
       );
     }
-    if (x!.dtype !== 'float32')
-      throw new DTypeError('Input type (long int) and bias type (float) should be the same');
+    if (x!.dtype !== 'float32') {
+      throw new DTypeError(`expected scalar type ${SCALAR_TYPES[x!.dtype]} but found Float`);
+    }
     const shape = withPlane(x!.shape, dims, output);
     return {
       shape: [...shape.slice(0, -dims - 1), weight!.shape[1]! * groups, ...shape.slice(-dims)],
@@ -240,7 +261,7 @@ export const convTranspose: Op<'conv_transpose'> = {
       const windows = apply('conv', [gradient, weight!, null], shared);
       return x!.shape.slice(-dims).reduce((value: Value, extent, i) => {
         const dim = i - dims;
-        return crop(apply, value, { dim, before: 0, after: extent - value.shape.at(dim)! });
+        return cropped(apply, value, { dim, before: 0, after: extent - value.shape.at(dim)! });
       }, windows);
     };
     return [

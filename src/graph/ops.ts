@@ -11,6 +11,8 @@ import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.j
 import { conv } from './ops-conv.js';
 import { convTranspose } from './ops-conv-transpose.js';
 import { convWeightGradient } from './ops-conv-weight.js';
+import { frames, framesGradient } from './ops-conv3d.js';
+import { interpolate, interpolateGradient } from './ops-interpolate.js';
 import { pad, padGradient } from './ops-pad.js';
 import {
   adaptiveAvgPool,
@@ -54,6 +56,10 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   conv_transpose: convTranspose,
   pad,
   pad_gradient: padGradient,
+  interpolate,
+  interpolate_gradient: interpolateGradient,
+  frames,
+  frames_gradient: framesGradient,
   conv_weight_gradient: convWeightGradient,
   batch_norm: batchNorm,
   layer_norm: layerNorm,

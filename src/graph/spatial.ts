@@ -1,6 +1,6 @@
 // The spatial extents of tensors: one-dimensional layers are two-dimensional with height 1, a [n, c, l] is a [n, c, 1, l].
 
-import type { Shape } from '../tensor/shape.js';
+import { numel, type Shape } from '../tensor/shape.js';
 import type { Pair } from './op.js';
 
 export type Dims = 1 | 2;
@@ -18,4 +18,10 @@ export function withPlane(shape: Shape, dims: Dims, [h, w]: Pair): Shape {
 /** As PyTorch's messages print extents: `3 x 4`. */
 export function times(pair: Pair, dims: Dims): string {
   return dims === 1 ? `${pair[1]}` : pair.join(' x ');
+}
+
+/** What is before and behind a dimension, which is counted from the last: -1. */
+export function around(shape: Shape, dim: number): { outer: number; d: number; inner: number } {
+  const at = shape.length + dim;
+  return { outer: numel(shape.slice(0, at)), d: shape[at]!, inner: numel(shape.slice(at + 1)) };
 }

@@ -10,6 +10,8 @@ export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
 export { fill_planes, scatter, turn, unfold } from './conv-gradients';
 export { embedding } from './embedding';
+export { frames, frames_gradient } from './frames';
+export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { pad, pad_gradient } from './pad';

@@ -1,12 +1,17 @@
 // One dimension made longer or shorter at both ends: x[outer, d, inner] → y[outer, before + d + after, inner].
 // Negative ends are cut off. What x has itself is copied in one piece; the rest comes of the mode.
 
-import { BYTES, loadLanes, storeLanes } from './lanes';
+import { BYTES } from './lanes';
+import { addLine, copyLine, fillLine } from './lines';
 
-/** mode 0: `value`; 1: mirrored at the last element; 2: the last element; 3: round again. */
+/**
+ * Of words of four bytes. mode 0: the words even and odd in turns; 1: mirrored at the last element; 2: the last element;
+ * 3: round again.
+ */
 export function pad(
-  x: usize, y: usize, outer: usize, d: i32, inner: usize, before: i32, after: i32, mode: i32, value: f64,
+  x: usize, y: usize, outer: usize, d: i32, inner: usize, before: i32, after: i32, mode: i32, even: i32, odd: i32,
 ): void {
+  const value = i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(even), 1, odd), 3, odd);
   const length = before + d + after;
   const first = min(max(before, 0), length), end = max(first, min(before + d, length));
   const bytes = inner * BYTES;
@@ -18,7 +23,7 @@ export function pad(
         j = end - 1;
         continue;
       }
-      if (mode == 0) fillLine(y, inner, <f32>value);
+      if (mode == 0) fillLine(y, inner, value);
       else copyLine(x + <usize>source(j - before, d, mode) * bytes, y, inner);
       y += bytes;
     }
@@ -50,25 +55,4 @@ function source(i: i32, d: i32, mode: i32): i32 {
   if (mode == 2) return i < 0 ? 0 : i < d ? i : d - 1;
   const rest = i % d;
   return rest < 0 ? rest + d : rest;
-}
-
-// @ts-ignore: decorator
-@inline
-function copyLine(x: usize, y: usize, n: usize): void {
-  for (let i: usize = 0; i < n; i += 4) storeLanes(y, i, n, loadLanes(x, i, n));
-}
-
-// @ts-ignore: decorator
-@inline
-function fillLine(y: usize, n: usize, value: f32): void {
-  const four = f32x4.splat(value);
-  for (let i: usize = 0; i < n; i += 4) storeLanes(y, i, n, four);
-}
-
-// @ts-ignore: decorator
-@inline
-function addLine(x: usize, y: usize, n: usize): void {
-  for (let i: usize = 0; i < n; i += 4) {
-    storeLanes(y, i, n, f32x4.add(loadLanes(y, i, n), loadLanes(x, i, n)));
-  }
 }

@@ -20,6 +20,8 @@ export type OptionDefinition = {
   | { readonly kind: 'float' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'string'; readonly choices: readonly string[] }
+  /** A float for every dimension, or a tuple with one for each. */
+  | { readonly kind: 'floats'; readonly lengths: { readonly minimum: number; readonly maximum: number } }
   /** An int for every dimension, or a tuple with one for each. */
   | {
       readonly kind: 'ints';
@@ -86,6 +88,8 @@ export interface LayerDefinition {
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
   repr?(options: Options): string;
+  /** Names that its print shows, though its constructor does not take them. */
+  readonly shows?: readonly string[];
   /** How a container names its children; a layer has none. */
   readonly container?: 'index_or_name' | 'index' | 'name';
 }
