@@ -230,6 +230,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     frames: FramesKernel;
     /** dx[n,c,d,plane] of dy[n,od,c,kd,plane] */
     frames_gradient: FramesKernel;
+    /** y[columns,rows] += xᵀ of x[rows,columns], rows of y ldy elements apart; begins 1: y = xᵀ. */
+    add_transposed(x: number, y: number, rows: number, columns: number, ldy: number, begins: number): void;
     /** y[planes,n] = bias[planes]; zeros where bias is 0. */
     fill_planes(bias: number, y: number, planes: number, n: number): void;
     /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */

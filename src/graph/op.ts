@@ -31,8 +31,8 @@ export interface OpAttributes extends UnaryAttributes {
     groups: number;
   };
   /**
-   * conv's x, gradient of its output → [chunks, groups, ci / groups · kh · kw, co / groups], whose sum over the chunks is
-   * the gradient of its weight; `padding`: zeros above and left
+   * conv's x, gradient of its output → [chunks, co, ci / groups · kh · kw], whose sum over the chunks is the gradient of its
+   * weight; `padding`: zeros above and left
    */
   conv_weight_gradient: {
     dims: 1 | 2;

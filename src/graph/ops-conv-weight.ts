@@ -52,7 +52,7 @@ function layout({ outputs, k, block, area, oh, rows }: Sizes) {
 export const convWeightGradient: Op<'conv_weight_gradient'> = {
   shape(inputs, attributes) {
     const { channels, outputs, area, chunks } = sizesOf(inputs, attributes);
-    return { shape: [chunks, attributes.groups, channels * area, outputs], dtype: 'float32' };
+    return { shape: [chunks, attributes.groups * outputs, channels * area], dtype: 'float32' };
   },
   rowwise: () => false,
   scratch: ({ inputs, attributes }) => layout(sizesOf(inputs, attributes)).bytes,
@@ -91,8 +91,7 @@ export const convWeightGradient: Op<'conv_weight_gradient'> = {
       }
     };
   },
-  cost: ([, gradient], output, { groups }) =>
-    2 * numel(gradient!.shape) * output.shape[2]! + numel(output.shape) / groups,
+  cost: ([, gradient], output) => 2 * numel(gradient!.shape) * output.shape[2]! + numel(output.shape),
 };
 
 interface Piece {
@@ -102,6 +101,15 @@ interface Piece {
   readonly group: number;
   readonly channels: Range;
   readonly to: number;
+}
+
+/** Rows from ... from + rows - 1 of so many images: k positions in all. */
+interface Taken {
+  readonly from: number;
+  readonly rows: number;
+  readonly images: number;
+  readonly k: number;
+  readonly scratch: number;
 }
 
 /** Computes a piece of one group and adds it to what stands at `to`. */
@@ -129,33 +137,24 @@ function pieceOf({ attributes }: Step<'conv_weight_gradient'>, sizes: Sizes) {
         at, windows, taken.images, ci * h * w, some, h, w, from, taken.rows, ow,
         kh, kw, sh, sw, pt, pl, dh, dw,
       );
-      const y = to + BYTES * c * area * outputs;
-      const product = begins ? y : scratch + room.product;
+      const product = scratch + room.product;
       kernels.linear(windows, scratch, 0, product, some * area, outputs, outputs, k, 0);
-      if (!begins) kernels.add(y, product, y, 1, 1, some * area * outputs, 0, 0, 1, 0, 0, 1);
+      const y = to + BYTES * c * area;
+      kernels.add_transposed(product, y, some * area, outputs, sizes.channels * area, begins ? 1 : 0);
     }
   };
 
   /** panels[ceil(outputs / 16), images · rows · ow, 16] of gradient[images, outputs, oh, ow] */
-  function packGradients(
-    kernels: Kernels,
-    gradient: number,
-    {
-      from,
-      rows: taken,
-      images: some,
-      k,
-      scratch,
-    }: { from: number; rows: number; images: number; k: number; scratch: number },
-  ): void {
-    const length = taken * ow;
+  function packGradients(kernels: Kernels, gradient: number, taken: Taken): void {
+    const { from, k, scratch } = taken;
+    const length = taken.rows * ow;
     let source = gradient + BYTES * from * ow;
-    if (taken < oh) {
+    if (taken.rows < oh) {
       const band = scratch + room.band;
       kernels.gather(source, band, 1, outputs, length, 0, oh * ow, 1);
       source = band;
     }
-    for (let i = 0; i < some; i++) {
+    for (let i = 0; i < taken.images; i++) {
       for (let j = 0; j < outputs; j += PANEL_COLUMNS) {
         const panel = scratch + BYTES * (j * k + i * length * PANEL_COLUMNS);
         const columns = Math.min(PANEL_COLUMNS, outputs - j);
@@ -184,9 +183,6 @@ export function weightGradient(
   { shape, ...attributes }: WeightGradient,
 ): Value {
   const chunks = apply('conv_weight_gradient', [x, gradient], attributes);
-  const turned =
-    chunks.shape[0] === 1
-      ? reshape(apply, chunks, chunks.shape.slice(1))
-      : apply('sum', [chunks], { start: 0, end: 1 });
-  return reshape(apply, apply('permute', [turned], { dims: [0, 2, 1] }), shape);
+  const whole = chunks.shape[0] === 1 ? chunks : apply('sum', [chunks], { start: 0, end: 1 });
+  return reshape(apply, whole, shape);
 }

@@ -283,6 +283,9 @@ interface PlaneExtents {
   readonly ow: number;
 }
 
+/** One element after the other takes as long as so many beside each other. */
+const SCALAR = 4;
+
 /** x, gradient of the pool's output → gradient of x, plane by plane. */
 function poolGradient<N extends GradientName>(
   bindTo: (attributes: OpAttributes[N], sizes: PlaneExtents) => PlanesGradient,
@@ -305,7 +308,7 @@ function poolGradient<N extends GradientName>(
         run(kernels, at, count);
       };
     },
-    cost: ([x, dy], _output, attributes) => numel(x!.shape) + cost(x!, dy!, attributes),
+    cost: ([x, dy], _output, attributes) => numel(x!.shape) + SCALAR * cost(x!, dy!, attributes),
   };
 }
 

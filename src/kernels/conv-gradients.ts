@@ -59,6 +59,9 @@ function zeros(y: usize, n: i32): void {
   for (let i: i32 = 0; i < n; i++) store<f32>(y + <usize>i * BYTES, 0);
 }
 
+/** Outputs that are turned together: their elements stand side by side, those of one input far from the next one's. */
+const TURNED: i32 = 16;
+
 /**
  * y[groups, outputs, inputs, ny, nx] = weight[groups, inputs, all, kh, kw], of whose outputs `from` is the first and of
  * whose elements rows y0, y0 + dy, ... and columns x0, x0 + dx, ... are taken, the last first.
@@ -68,19 +71,27 @@ export function turn(
   y0: i32, dy: i32, ny: i32, x0: i32, dx: i32, nx: i32,
 ): void {
   const area = <usize>kh * kw * BYTES;
+  const taken = <usize>ny * nx * BYTES;
   for (let g: i32 = 0; g < groups; g++) {
-    for (let o: i32 = from; o < from + outputs; o++) {
-      let kernel = weight + (<usize>g * inputs * all + o) * area;
+    for (let o: i32 = 0; o < outputs; o += TURNED) {
+      const some = min(TURNED, outputs - o);
+      let kernel = weight + (<usize>g * inputs * all + from + o) * area;
+      let to = y;
       for (let i: i32 = 0; i < inputs; i++) {
-        for (let r = ny - 1; r >= 0; r--) {
-          const row = kernel + <usize>((y0 + r * dy) * kw + x0) * BYTES;
-          for (let c = nx - 1; c >= 0; c--) {
-            store<f32>(y, load<f32>(row + <usize>(c * dx) * BYTES));
-            y += BYTES;
+        for (let j: i32 = 0; j < some; j++) {
+          let at = to + <usize>j * inputs * taken;
+          for (let r = ny - 1; r >= 0; r--) {
+            const row = kernel + <usize>j * area + <usize>((y0 + r * dy) * kw + x0) * BYTES;
+            for (let c = nx - 1; c >= 0; c--) {
+              store<f32>(at, load<f32>(row + <usize>(c * dx) * BYTES));
+              at += BYTES;
+            }
           }
         }
         kernel += <usize>all * area;
+        to += taken;
       }
+      y += <usize>some * inputs * taken;
     }
   }
 }
@@ -109,4 +120,39 @@ export function fill_planes(bias: usize, y: usize, planes: usize, n: usize): voi
     for (let p: usize = 0; p < n; p += 4) storeLanes(y, p, n, four);
     y += n * BYTES;
   }
+}
+
+/** y[columns, rows] += xᵀ of x[rows, columns]; rows of y are ldy elements apart. begins 1: nothing stands there yet. */
+export function add_transposed(x: usize, y: usize, rows: usize, columns: usize, ldy: usize, begins: i32): void {
+  const xRow = columns * BYTES, yRow = ldy * BYTES;
+  for (let i: usize = 0; i < rows; i += 4) {
+    for (let j: usize = 0; j < columns; j += 4) {
+      const from = x + i * xRow + j * BYTES;
+      const to = y + j * yRow + i * BYTES;
+      if (i + 4 > rows || j + 4 > columns) {
+        for (let r: usize = 0; r < min<usize>(4, rows - i); r++) {
+          for (let c: usize = 0; c < min<usize>(4, columns - j); c++) {
+            const value = load<f32>(from + r * xRow + c * BYTES);
+            const at = to + c * yRow + r * BYTES;
+            store<f32>(at, begins ? value : load<f32>(at) + value);
+          }
+        }
+        continue;
+      }
+      const r0 = v128.load(from), r1 = v128.load(from + xRow);
+      const r2 = v128.load(from + 2 * xRow), r3 = v128.load(from + 3 * xRow);
+      const t0 = i32x4.shuffle(r0, r1, 0, 4, 1, 5), t1 = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
+      const t2 = i32x4.shuffle(r0, r1, 2, 6, 3, 7), t3 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
+      addFour(to, i64x2.shuffle(t0, t1, 0, 2), begins);
+      addFour(to + yRow, i64x2.shuffle(t0, t1, 1, 3), begins);
+      addFour(to + 2 * yRow, i64x2.shuffle(t2, t3, 0, 2), begins);
+      addFour(to + 3 * yRow, i64x2.shuffle(t2, t3, 1, 3), begins);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addFour(y: usize, four: v128, begins: i32): void {
+  v128.store(y, begins ? four : f32x4.add(v128.load(y), four));
 }

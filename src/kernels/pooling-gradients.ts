@@ -11,11 +11,18 @@ export function max_pool_gradient(
 ): void {
   const plane = <usize>h * w * BYTES;
   memory.fill(dx, 0, planes * plane);
+  const pairs = kh == 2 && kw == 2 && sh == 2 && sw == 2 && (ph | pw) == 0 && dh == 1 && dw == 1;
   for (; planes; planes--) {
     for (let i: i32 = 0; i < oh; i++) {
+      const whole = pairs && 2 * i + 1 < h ? min(ow, w >> 1) & ~3 : 0;
+      if (whole) {
+        const row = <usize>(2 * i * w) * BYTES;
+        shareOutPairs(x + row, dx + row, <usize>w * BYTES, dy, whole);
+        dy += <usize>whole * BYTES;
+      }
       const top = inside(i * sh - ph, dh);
       const bottom = endOf(i * sh - ph, kh, dh, h);
-      for (let j: i32 = 0; j < ow; j++) {
+      for (let j = whole; j < ow; j++) {
         const left = inside(j * sw - pw, dw);
         const right = endOf(j * sw - pw, kw, dw, w);
         addTo(dx, largest(x, w, top, bottom, dh, left, right, dw), load<f32>(dy));
@@ -24,6 +31,35 @@ export function max_pool_gradient(
     }
     x += plane;
     dx += plane;
+  }
+}
+
+/** n windows of 2 by 2 beside each other, four at a time; the second row is `row` bytes behind the first. */
+function shareOutPairs(x: usize, dx: usize, row: usize, dy: usize, n: i32): void {
+  for (; n; n -= 4) {
+    const u0 = v128.load(x), u1 = v128.load(x, 16);
+    const l0 = v128.load(x + row), l1 = v128.load(x + row, 16);
+    let most = i32x4.shuffle(u0, u1, 0, 2, 4, 6);
+    const b = i32x4.shuffle(u0, u1, 1, 3, 5, 7);
+    const c = i32x4.shuffle(l0, l1, 0, 2, 4, 6);
+    const d = i32x4.shuffle(l0, l1, 1, 3, 5, 7);
+    const toB = v128.or(f32x4.gt(b, most), f32x4.ne(b, b));
+    most = v128.bitselect(b, most, toB);
+    const toC = v128.or(f32x4.gt(c, most), f32x4.ne(c, c));
+    most = v128.bitselect(c, most, toC);
+    const toD = v128.or(f32x4.gt(d, most), f32x4.ne(d, d));
+    // 0 + g, as where windows share elements: -0 becomes 0.
+    const g = f32x4.add(v128.load(dy), f32x4.splat(0));
+    const g3 = v128.and(g, toD), rest3 = v128.andnot(g, toD);
+    const g2 = v128.and(rest3, toC), rest2 = v128.andnot(rest3, toC);
+    const g1 = v128.and(rest2, toB), g0 = v128.andnot(rest2, toB);
+    v128.store(dx, i32x4.shuffle(g0, g1, 0, 4, 1, 5));
+    v128.store(dx, i32x4.shuffle(g0, g1, 2, 6, 3, 7), 16);
+    v128.store(dx + row, i32x4.shuffle(g2, g3, 0, 4, 1, 5));
+    v128.store(dx + row, i32x4.shuffle(g2, g3, 2, 6, 3, 7), 16);
+    x += 32;
+    dx += 32;
+    dy += 16;
   }
 }
 
@@ -75,10 +111,10 @@ function largest(
     for (let column = left; column < right; column += across) {
       const here = <usize>(row * w + column) * BYTES;
       const next = load<f32>(x + here);
-      if (next > most || next != next) {
-        most = next;
-        at = here;
-      }
+      // Without a branch: which one is the largest nobody can foretell.
+      const better = i32(next > most) | i32(next != next);
+      most = select<f32>(next, most, better);
+      at = select<usize>(here, at, better);
     }
   }
   return at;

@@ -37,7 +37,7 @@ function padding(mode: PadMode, dims: Dims): LayerDefinition {
       if (mode === 'circular' && rank !== dims + 1 && rank !== dims + 2) {
         throw new ShapeError(`expected ${dims + 1}D or ${dims + 2}D input (got ${rank}D input)`);
       }
-      const value = 'value' in options ? numberOf(options.value!) : 0;
+      const value = 'value' in options ? numberOf(options.value) : 0;
       return padded(tracer.apply, x, ends(options), { mode, value });
     },
     flow: () => ({ changes: dims }),
