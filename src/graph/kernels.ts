@@ -235,41 +235,13 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** y[planes,n] = bias[planes]; zeros where bias is 0. */
     fill_planes(bias: number, y: number, planes: number, n: number): void;
     /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
-    max_pool(
-      x: number,
-      y: number,
-      planes: number,
-      h: number,
-      w: number,
-      oh: number,
-      ow: number,
-      kh: number,
-      kw: number,
-      sh: number,
-      sw: number,
-      ph: number,
-      pw: number,
-      dh: number,
-      dw: number,
-    ): void;
+    max_pool: MaxPoolKernel;
     /** As PyTorch's avg_pool2d; include: 1 = count_include_pad; divisor: 0 = the window's own size. */
-    avg_pool(
-      x: number,
-      y: number,
-      planes: number,
-      h: number,
-      w: number,
-      oh: number,
-      ow: number,
-      kh: number,
-      kw: number,
-      sh: number,
-      sw: number,
-      ph: number,
-      pw: number,
-      include: number,
-      divisor: number,
-    ): void;
+    avg_pool: AvgPoolKernel;
+    /** The same of whole numbers; averages are cut towards 0. */
+    max_pool_int64: MaxPoolKernel;
+    max_pool_int32: MaxPoolKernel;
+    avg_pool_int64: AvgPoolKernel;
     /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)), as PyTorch's adaptive_avg_pool2d. */
     adaptive_avg_pool(
       x: number,
@@ -397,6 +369,42 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** How many of the bytes are this one. */
     count_byte(address: number, bytes: number, byte: number): number;
   };
+
+export type MaxPoolKernel = (
+  x: number,
+  y: number,
+  planes: number,
+  h: number,
+  w: number,
+  oh: number,
+  ow: number,
+  kh: number,
+  kw: number,
+  sh: number,
+  sw: number,
+  ph: number,
+  pw: number,
+  dh: number,
+  dw: number,
+) => void;
+
+export type AvgPoolKernel = (
+  x: number,
+  y: number,
+  planes: number,
+  h: number,
+  w: number,
+  oh: number,
+  ow: number,
+  kh: number,
+  kw: number,
+  sh: number,
+  sw: number,
+  ph: number,
+  pw: number,
+  include: number,
+  divisor: number,
+) => void;
 
 export type InterpolateKernel = (
   x: number,

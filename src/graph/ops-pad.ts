@@ -25,8 +25,13 @@ export interface Ends {
 const rowwise = ([x]: readonly (Operand | null)[], { dim }: Ends): boolean => x!.shape.length + dim > 0;
 
 export const pad: Op<'pad'> = {
-  shape([x], { dim, before, after, mode }) {
+  shape([x], { dim, before, after, mode, value }) {
     if (x!.dtype === 'bool') throw new DTypeError(`"${mode}_pad" not implemented for 'Bool'`);
+    const [type, bits] = x!.dtype === 'int64' ? ['int64_t', 63] : ['int', 31];
+    // NaN is not within either.
+    if (x!.dtype !== 'float32' && !(Math.trunc(value) >= -(2 ** bits) && Math.trunc(value) < 2 ** bits)) {
+      throw new ShapeError(`value cannot be converted to type ${type} without overflow`);
+    }
     return { shape: x!.shape.with(dim, before + x!.shape.at(dim)! + after), dtype: x!.dtype };
   },
   rowwise,

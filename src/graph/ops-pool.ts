@@ -1,5 +1,6 @@
 // Pools over one and two dimensions.
 
+import { DTYPES } from '../tensor/dtype.js';
 import { numel, type Shape } from '../tensor/shape.js';
 import type { Kernels } from './kernels.js';
 import { ShapeError, type Op, type OpAttributes, type Operand, type Pair, type Step } from './op.js';
@@ -125,19 +126,23 @@ export const maxPool: Op<'max_pool'> = {
     }
     checkMaxPool(x!, attributes);
     const shape = poolShape(x!, attributes);
-    requireFloat(x!, dims === 1 ? 'max_pool1d_impl' : 'max_pool2d');
-    return { shape, dtype: 'float32' };
+    if (dims === 1) requireFloat(x!, 'max_pool1d_impl');
+    if (x!.dtype === 'bool') requireFloat(x!, 'max_pool2d');
+    return { shape, dtype: x!.dtype };
   },
   rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
   parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
   bind(step, parts) {
     const { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] } = step.attributes; // prettier-ignore
     const { h, w, oh, ow, slices } = planesOf(step, parts);
+    const { dtype } = step.output;
+    const { bytes } = DTYPES[dtype];
+    const name = dtype === 'int64' || dtype === 'int32' ? (`max_pool_${dtype}` as const) : 'max_pool';
     return (kernels, { inputs, output }, part) => {
       const { from, count } = slices[part]!;
-      const x = inputs[0]! + BYTES * from * h * w;
-      const y = output + BYTES * from * oh * ow;
-      kernels.max_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw);
+      const x = inputs[0]! + bytes * from * h * w;
+      const y = output + bytes * from * oh * ow;
+      kernels[name](x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw);
     };
   },
   gradient: ({ inputs: [x], attributes, gradient }, apply) => [
@@ -158,8 +163,8 @@ export const avgPool: Op<'avg_pool'> = {
     if (dims === 2 && rank < 3) dimension(-3, rank);
     checkPool(x!, attributes);
     const shape = poolShape(x!, attributes);
-    requireFloat(x!, 'avg_pool2d');
-    return { shape, dtype: 'float32' };
+    if (x!.dtype !== 'int64') requireFloat(x!, 'avg_pool2d');
+    return { shape, dtype: x!.dtype };
   },
   rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
   parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
@@ -168,11 +173,14 @@ export const avgPool: Op<'avg_pool'> = {
     const include = step.attributes.countIncludePad ? 1 : 0;
     const divisor = step.attributes.divisor ?? 0;
     const { h, w, oh, ow, slices } = planesOf(step, parts);
+    const { dtype } = step.output;
+    const { bytes } = DTYPES[dtype];
+    const name = dtype === 'int64' ? 'avg_pool_int64' : 'avg_pool';
     return (kernels, { inputs, output }, part) => {
       const { from, count } = slices[part]!;
-      const x = inputs[0]! + BYTES * from * h * w;
-      const y = output + BYTES * from * oh * ow;
-      kernels.avg_pool(x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor);
+      const x = inputs[0]! + bytes * from * h * w;
+      const y = output + bytes * from * oh * ow;
+      kernels[name](x, y, count, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor);
     };
   },
   gradient: ({ inputs: [x], attributes, gradient }, apply) => [
@@ -232,6 +240,11 @@ function adaptive<N extends 'adaptive_avg_pool' | 'adaptive_max_pool'>(
   return {
     shape([x], { dims, output }) {
       check(x!, dims, output);
+      if (output.some((extent) => extent !== null && extent < 0)) {
+        throw new ShapeError(
+          `${name}2d: elements of output_size must be greater than or equal to 0 but received {${output.join(', ')}}`,
+        );
+      }
       requireFloat(x!, name === 'adaptive_max_pool' ? 'adaptive_max_pool2d' : 'adaptive_avg_pool2d');
       const from = plane(x!.shape, dims);
       return {

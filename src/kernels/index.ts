@@ -19,6 +19,7 @@ export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export {
   adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
 } from './pooling-gradients';
+export { avg_pool_int64, max_pool_int32, max_pool_int64 } from './pooling-integers';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';

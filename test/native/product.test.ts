@@ -56,6 +56,8 @@ const PLAIN: ConvSizes = {
 const CONVOLUTIONS: Record<string, Partial<ConvSizes>> = {
   'a single number': {},
   'no image at all': { batch: 0, ci: 2, co: 3, input: [4, 4] },
+  'rows and columns left out': { batch: 2, ci: 2, co: 3, input: [8, 24], kernel: [3, 2], padding: [-1, -2] },
+  'rows and columns left out, strided': { ci: 2, co: 3, input: [9, 9], kernel: [2, 2], stride: [2, 1], padding: [-2, -1] },
   'the first of LeNet': { batch: 2, co: 6, input: [28, 28], kernel: [5, 5], padding: [2, 2] },
   'the second of LeNet': { batch: 2, ci: 6, co: 16, input: [14, 14], kernel: [5, 5] },
   '1 × 1 kernel': { ci: 5, co: 13, input: [5, 7] },

@@ -142,7 +142,11 @@ function outputsOf(extents: readonly number[], { size, scale_factor }: Options):
     );
   }
   const each = tupleOf(wanted, extents.length).map(numberOf);
-  return size === null ? extents.map((from, i) => Math.trunc(from * each[i]!)) : each;
+  if (size !== null) return each;
+  if (!each.every(Number.isFinite)) {
+    throw new ShapeError('value cannot be converted to type int64_t without overflow');
+  }
+  return extents.map((from, i) => Math.trunc(from * each[i]!));
 }
 
 function checkRank(rank: number, mode: Mode, own: number | null): void {
