@@ -221,7 +221,7 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     ): void;
     /**
      * One dimension resampled: y[outer,od,inner] of x[outer,d,inner]. mode 0: nearest, 1: nearest-exact, 2: linear, 3: cubic;
-     * step: elements of x from one of y to the next; align 1: ends are each other's.
+     * step: elements of x from one of y to the next; align 1: ends are each other's; table: od · 32 bytes of scratch.
      */
     interpolate: InterpolateKernel;
     /** Its gradient, of dy[outer,od,inner]. */
@@ -416,6 +416,7 @@ export type InterpolateKernel = (
   mode: number,
   step: number,
   align: number,
+  table: number,
 ) => void;
 
 export type FramesKernel = (

@@ -21,6 +21,9 @@ const TAPS: Readonly<Record<InterpolateMode, number>> = {
   cubic: 4,
 };
 
+/** What a kernel keeps of each element of y while it runs. */
+const TABLE_BYTES = 32;
+
 type Name = 'interpolate' | 'interpolate_gradient';
 
 /** Of x[outer, d, inner]; the gradient's output has the shape of x, and its input that of y. */
@@ -31,6 +34,8 @@ function resampling<N extends Name>(name: N, gradient?: Op<N>['gradient']): Op<N
       return { shape: x!.shape.with(dim, to), dtype: 'float32' };
     },
     rowwise: ([x], { dim }) => x!.shape.length + dim > 0,
+    scratch: ({ inputs: [x], attributes: { dim, to } }) =>
+      TABLE_BYTES * (name === 'interpolate' ? to : x!.shape.at(dim)!),
     parts: ({ inputs: [x], attributes: { dim } }, wanted) => partsOf(around(x!.shape, dim).outer, wanted, 1),
     bind({ inputs: [x], attributes: { dim, to, mode, step, align } }, parts) {
       const { outer, d, inner } = around(x!.shape, dim);
@@ -38,10 +43,10 @@ function resampling<N extends Name>(name: N, gradient?: Op<N>['gradient']): Op<N
       const slices = ranges(outer, parts, 1);
       const number = MODES.indexOf(mode);
       const [from, until] = name === 'interpolate' ? [d, to] : [to, d];
-      return (kernels: Kernels, { inputs, output }, part) => {
+      return (kernels: Kernels, { inputs, output, scratch }, part) => {
         const { from: first, count } = slices[part]!;
         const [at, y] = [inputs[0]! + first * given, output + first * made];
-        kernels[name](at, y, count, from, inner, until, number, step, align ? 1 : 0);
+        kernels[name](at, y, count, from, inner, until, number, step, align ? 1 : 0, scratch);
       };
     },
     ...(gradient && { gradient }),

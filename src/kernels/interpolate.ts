@@ -1,72 +1,113 @@
 // One dimension resampled: x[outer, d, inner] → y[outer, od, inner]. Indices and weights are computed in float32, as in
-// ATen/native/UpSample.h. mode 0: nearest; 1: nearest-exact; 2: linear; 3: cubic (a = -0.75).
+// ATen/native/UpSample.h, once for all lines. mode 0: nearest; 1: nearest-exact; 2: linear; 3: cubic (a = -0.75).
 
 import { BYTES, loadLanes, storeLanes } from './lanes';
 import { addLine, addScaled, copyLine } from './lines';
 
-/** step: elements of x from one of y to the next; align 1: the first and last elements of x and y are each other's. */
+/** What one element of y is made of: four places in a line of x, in bytes, and their weights. */
+const ENTRY: usize = 32;
+const WEIGHTS: usize = 16;
+
+/**
+ * step: elements of x from one of y to the next; align 1: the first and last elements of x and y are each other's;
+ * table: od · 32 bytes.
+ */
 export function interpolate(
-  x: usize, y: usize, outer: usize, d: i32, inner: usize, od: i32, mode: i32, step: f64, align: i32,
+  x: usize, y: usize, outer: usize, d: i32, inner: usize, od: i32, mode: i32, step: f64, align: i32, table: usize,
 ): void {
   const bytes = inner * BYTES;
-  const ratio = <f32>step;
+  fillTable(table, d, bytes, od, mode, <f32>step, align);
+  const end = table + <usize>od * ENTRY;
   for (; outer; outer--) {
-    for (let j: i32 = 0; j < od; j++) {
-      if (mode < 2) {
-        copyLine(x + <usize>nearest(j, d, ratio, mode) * bytes, y, inner);
-      } else {
-        const at = position(j, d, od, ratio, mode, align);
-        const first = min(<i32>floor<f32>(at), d - 1);
-        const rest = min<f32>(max<f32>(at - <f32>first, 0), 1);
-        if (mode == 2) {
-          const next = first + (first < d - 1 ? 1 : 0);
-          blend(x + <usize>first * bytes, x + <usize>next * bytes, 1 - rest, rest, y, inner);
-        } else {
-          const last = d - 1;
-          const x0 = x + <usize>clamp(first - 1, last) * bytes, x1 = x + <usize>clamp(first, last) * bytes;
-          const x2 = x + <usize>clamp(first + 1, last) * bytes, x3 = x + <usize>clamp(first + 2, last) * bytes;
-          blend(x0, x1, outside(rest + 1), inside(rest), y, inner);
-          addScaled(x2, inside(1 - rest), y, inner);
-          addScaled(x3, outside(2 - rest), y, inner);
+    if (inner == 1) resampleRow(x, y, table, end, mode);
+    else {
+      let to = y;
+      for (let at = table; at < end; at += ENTRY) {
+        const x0 = x + load<u32>(at);
+        if (mode < 2) copyLine(x0, to, inner);
+        else {
+          blend(x0, x + load<u32>(at, 4), load<f32>(at, WEIGHTS), load<f32>(at, WEIGHTS + 4), to, inner);
+          if (mode == 3) {
+            addScaled(x + load<u32>(at, 8), load<f32>(at, WEIGHTS + 8), to, inner);
+            addScaled(x + load<u32>(at, 12), load<f32>(at, WEIGHTS + 12), to, inner);
+          }
         }
+        to += bytes;
       }
-      y += bytes;
     }
     x += <usize>d * bytes;
+    y += <usize>od * bytes;
+  }
+}
+
+/** One element at each place. */
+function resampleRow(x: usize, y: usize, table: usize, end: usize, mode: i32): void {
+  for (let at = table; at < end; at += ENTRY) {
+    let value = load<f32>(x + load<u32>(at));
+    if (mode >= 2) {
+      value = value * load<f32>(at, WEIGHTS) + load<f32>(x + load<u32>(at, 4)) * load<f32>(at, WEIGHTS + 4);
+    }
+    if (mode == 3) {
+      value += load<f32>(x + load<u32>(at, 8)) * load<f32>(at, WEIGHTS + 8);
+      value += load<f32>(x + load<u32>(at, 12)) * load<f32>(at, WEIGHTS + 12);
+    }
+    store<f32>(y, value);
+    y += BYTES;
   }
 }
 
 /** dx[outer, d, inner] of dy[outer, od, inner] */
 export function interpolate_gradient(
-  dy: usize, dx: usize, outer: usize, d: i32, inner: usize, od: i32, mode: i32, step: f64, align: i32,
+  dy: usize, dx: usize, outer: usize, d: i32, inner: usize, od: i32, mode: i32, step: f64, align: i32, table: usize,
 ): void {
   const bytes = inner * BYTES;
-  const ratio = <f32>step;
+  fillTable(table, d, bytes, od, mode, <f32>step, align);
+  const end = table + <usize>od * ENTRY;
+  const taps: usize = mode < 2 ? 1 : mode == 2 ? 2 : 4;
   memory.fill(dx, 0, outer * <usize>d * bytes);
   for (; outer; outer--) {
-    for (let j: i32 = 0; j < od; j++) {
-      if (mode < 2) {
-        addLine(dy, dx + <usize>nearest(j, d, ratio, mode) * bytes, inner);
-      } else {
-        const at = position(j, d, od, ratio, mode, align);
-        const first = min(<i32>floor<f32>(at), d - 1);
-        const rest = min<f32>(max<f32>(at - <f32>first, 0), 1);
-        if (mode == 2) {
-          const next = first + (first < d - 1 ? 1 : 0);
-          addScaled(dy, 1 - rest, dx + <usize>first * bytes, inner);
-          addScaled(dy, rest, dx + <usize>next * bytes, inner);
-        } else {
-          const last = d - 1;
-          addScaled(dy, outside(rest + 1), dx + <usize>clamp(first - 1, last) * bytes, inner);
-          addScaled(dy, inside(rest), dx + <usize>clamp(first, last) * bytes, inner);
-          addScaled(dy, inside(1 - rest), dx + <usize>clamp(first + 1, last) * bytes, inner);
-          addScaled(dy, outside(2 - rest), dx + <usize>clamp(first + 2, last) * bytes, inner);
-        }
+    for (let at = table; at < end; at += ENTRY) {
+      for (let tap: usize = 0; tap < taps; tap++) {
+        const to = dx + load<u32>(at + tap * BYTES);
+        const weight = load<f32>(at + tap * BYTES, WEIGHTS);
+        if (inner == 1) store<f32>(to, load<f32>(to) + weight * load<f32>(dy));
+        else if (mode < 2) addLine(dy, to, inner);
+        else addScaled(dy, weight, to, inner);
       }
       dy += bytes;
     }
     dx += <usize>d * bytes;
   }
+}
+
+function fillTable(table: usize, d: i32, bytes: usize, od: i32, mode: i32, step: f32, align: i32): void {
+  const last = d - 1;
+  for (let j: i32 = 0; j < od; j++) {
+    if (mode < 2) {
+      entry(table, 0, nearest(j, d, step, mode), bytes, 1);
+    } else {
+      const at = position(j, d, od, step, mode, align);
+      const first = min(<i32>floor<f32>(at), last);
+      const rest = min<f32>(max<f32>(at - <f32>first, 0), 1);
+      if (mode == 2) {
+        entry(table, 0, first, bytes, 1 - rest);
+        entry(table, 1, min(first + 1, last), bytes, rest);
+      } else {
+        entry(table, 0, clamp(first - 1, last), bytes, outside(rest + 1));
+        entry(table, 1, clamp(first, last), bytes, inside(rest));
+        entry(table, 2, clamp(first + 1, last), bytes, inside(1 - rest));
+        entry(table, 3, clamp(first + 2, last), bytes, outside(2 - rest));
+      }
+    }
+    table += ENTRY;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function entry(table: usize, tap: usize, index: i32, bytes: usize, weight: f32): void {
+  store<u32>(table + tap * BYTES, <u32>(<usize>index * bytes));
+  store<f32>(table + tap * BYTES, weight, WEIGHTS);
 }
 
 // @ts-ignore: decorator
