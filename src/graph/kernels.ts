@@ -230,6 +230,32 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     frames: FramesKernel;
     /** dx[n,c,d,plane] of dy[n,od,c,kd,plane] */
     frames_gradient: FramesKernel;
+    /**
+     * y[outputs,channels,kh,kw]: what each element of a kernel meets in x[channels,h,w] times dy[outputs,oh,ow], summed over
+     * positions and images (xImage and dyImage elements apart) in float64.
+     */
+    window_sums(
+      x: number,
+      dy: number,
+      y: number,
+      images: number,
+      xImage: number,
+      dyImage: number,
+      channels: number,
+      outputs: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      pt: number,
+      pl: number,
+      dh: number,
+      dw: number,
+    ): void;
     /** y[columns,rows] += xᵀ of x[rows,columns], rows of y ldy elements apart; begins 1: y = xᵀ. */
     add_transposed(x: number, y: number, rows: number, columns: number, ldy: number, begins: number): void;
     /** y[planes,n] = bias[planes]; zeros where bias is 0. */

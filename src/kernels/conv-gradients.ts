@@ -1,7 +1,7 @@
 // What a convolution's gradients, and transposed convolutions, need beside products and convolutions: an image's windows
 // as rows, kernels the other way round, and planes put together from every s-th row and column.
 
-import { BYTES, loadLanes, storeLanes } from './lanes';
+import { BYTES, high, loadLanes, low, storeLanes, total } from './lanes';
 
 /**
  * y[channels, kh, kw, images, rows, ow]: what each element of the kernel meets at output rows from ... from + rows - 1;
@@ -155,4 +155,53 @@ export function add_transposed(x: usize, y: usize, rows: usize, columns: usize, 
 @inline
 function addFour(y: usize, four: v128, begins: i32): void {
   v128.store(y, begins ? four : f32x4.add(v128.load(y), four));
+}
+
+/**
+ * y[outputs, channels, kh, kw] = for each element of a kernel the sum over images and positions of what it meets in
+ * x[channels, h, w] times dy[outputs, oh, ow], in float64: for groups of so few outputs that a product has no work. Images
+ * are xImage and dyImage elements apart.
+ */
+export function window_sums(
+  x: usize, dy: usize, y: usize, images: i32, xImage: usize, dyImage: usize, channels: i32, outputs: i32,
+  h: i32, w: i32, oh: i32, ow: i32, kh: i32, kw: i32, sh: i32, sw: i32, pt: i32, pl: i32, dh: i32, dw: i32,
+): void {
+  for (let o: i32 = 0; o < outputs; o++) {
+    const gradient = dy + <usize>(o * oh * ow) * BYTES;
+    for (let c: i32 = 0; c < channels; c++) {
+      const channel = x + <usize>(c * h * w) * BYTES;
+      for (let ky: i32 = 0; ky < kh; ky++) {
+        for (let kx: i32 = 0; kx < kw; kx++) {
+          const first = kx * dw - pl;
+          const begin = min(first < 0 ? (sw - 1 - first) / sw : 0, ow);
+          const count = max(0, (first < w ? min((w - first + sw - 1) / sw, ow) : 0) - begin);
+          let a = f64x2.splat(0), b = a;
+          let sum: f64 = 0;
+          for (let i: i32 = 0; i < images; i++) {
+            const plane = channel + <usize>i * xImage * BYTES + <usize>(begin * sw + first) * BYTES;
+            const given = gradient + <usize>i * dyImage * BYTES + <usize>begin * BYTES;
+            for (let r: i32 = 0; r < oh; r++) {
+              const row = r * sh - pt + ky * dh;
+              if (<u32>row >= <u32>h) continue;
+              const from = plane + <usize>(row * w) * BYTES;
+              const by = given + <usize>(r * ow) * BYTES;
+              if (sw == 1) {
+                for (let j: i32 = 0; j < count; j += 4) {
+                  const u = loadLanes(from, j, count), v = loadLanes(by, j, count);
+                  a = f64x2.add(a, f64x2.mul(low(u), low(v)));
+                  b = f64x2.add(b, f64x2.mul(high(u), high(v)));
+                }
+              } else {
+                for (let j: i32 = 0; j < count; j++) {
+                  sum += <f64>load<f32>(from + <usize>(j * sw) * BYTES) * <f64>load<f32>(by + <usize>j * BYTES);
+                }
+              }
+            }
+          }
+          store<f32>(y, <f32>(sum + total(a, b)));
+          y += BYTES;
+        }
+      }
+    }
+  }
 }

@@ -8,7 +8,7 @@ export * from './activation-gradients';
 export * from './activations';
 export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
-export { add_transposed, fill_planes, scatter, turn, unfold } from './conv-gradients';
+export { add_transposed, fill_planes, scatter, turn, unfold, window_sums } from './conv-gradients';
 export { embedding } from './embedding';
 export { frames, frames_gradient } from './frames';
 export { interpolate, interpolate_gradient } from './interpolate';

@@ -153,6 +153,8 @@ const WEIGHTS: Record<string, WeightSizes> = {
   'rows of more positions than a piece has': { ...BASE, batch: 1, ci: 1, co: 2, input: [3, 1100] },
   strided: { ...BASE, batch: 3, input: [15, 14], stride: [2, 3], padding: [1, 2], dilation: [2, 1] },
   groups: { ...BASE, ci: 6, co: 9, groups: 3 },
+  depthwise: { ...BASE, batch: 3, ci: 5, co: 5, groups: 5, input: [9, 11], padding: [2, 1] },
+  'two outputs for each group, strided': { ...BASE, ci: 6, co: 4, groups: 2, input: [9, 11], stride: [2, 3] },
   'many channels': { ...BASE, batch: 9, ci: 40, co: 18, input: [11, 11], kernel: [3, 3], padding: [1, 1] },
 };
 
