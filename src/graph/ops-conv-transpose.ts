@@ -2,7 +2,7 @@
 // plain convolution of stride 1 with those elements turned round. So every output is one chain, as those of conv are.
 
 import { numel } from '../tensor/shape.js';
-import { biasGradient } from './ops-conv.js';
+import { biasGradient, imagesOfPart } from './ops-conv.js';
 import { weightGradient } from './ops-conv-weight.js';
 import {
   DTypeError,
@@ -22,6 +22,8 @@ import type { Value } from './tracer.js';
 const BYTES = 4;
 /** Output channels of one part: the rows of the highest tile. */
 const CHANNEL_UNIT = 12;
+/** Of the images whose phases are computed together. */
+const POSITIONS = 64;
 
 type Attributes = OpAttributes['conv_transpose'];
 
@@ -131,7 +133,11 @@ function sizesOf({ inputs: [x, weight], output, attributes }: Step<'conv_transpo
   const [ci, co] = [x!.shape.at(-dims - 1)!, output.shape.at(-dims - 1)!];
   const complete = covered(down, oh) && covered(across, ow);
   const plain = stride[0] === 1 && stride[1] === 1 && phases.length === 1;
-  return { batch, ci, co, h, w, oh, ow, kh, kw, phases, complete, plain, taken: before, groups };
+  const positions = Math.max(1, ...phases.map(({ rows, columns }) => rows.count * columns.count));
+  // Phases of few positions are computed for several images at once.
+  const together = Math.max(1, Math.min(batch, Math.ceil(POSITIONS / positions)));
+  const counts = { positions, together, taken: before };
+  return { batch, ci, co, h, w, oh, ow, kh, kw, phases, complete, plain, groups, ...counts };
 }
 
 /** Turning the kernel is work of each part: parts share out the output channels where that is less than the images'. */
@@ -139,11 +145,11 @@ function byImages({ batch, co, h, w, kh, kw, groups }: ReturnType<typeof sizesOf
   return groups > 1 || (batch > 1 && co * kh * kw <= batch * h * w);
 }
 
-/** Where a part's scratch memory has what: the kernel turned, one image's phase, the convolution's own. */
-function layout({ ci, co, phases, plain, taken, groups }: ReturnType<typeof sizesOf>) {
+/** Where a part's scratch memory has what: the kernel turned, a phase of some images, the convolution's own. */
+function layout({ ci, co, plain, taken, groups, positions, together }: ReturnType<typeof sizesOf>) {
   const phase = aligned((BYTES * co * ci * taken) / groups);
-  const outputs = phases.map(({ rows, columns }) => rows.count * columns.count);
-  return { phase, own: phase + (plain ? 0 : aligned(BYTES * co * Math.max(0, ...outputs))) };
+  const own = phase + (plain && together === 1 ? 0 : aligned(BYTES * together * co * positions));
+  return { phase, own };
 }
 
 function aligned(bytes: number): number {
@@ -207,14 +213,18 @@ export const convTranspose: Op<'conv_transpose'> = {
   },
   parts(step, wanted) {
     const sizes = sizesOf(step);
-    return byImages(sizes) ? partsOf(sizes.batch, wanted, 1) : partsOf(sizes.co, wanted, CHANNEL_UNIT);
+    return byImages(sizes)
+      ? partsOf(sizes.batch, wanted, imagesOfPart(sizes.positions))
+      : partsOf(sizes.co, wanted, CHANNEL_UNIT);
   },
   bind(step, parts) {
     const sizes = sizesOf(step);
     const { batch, ci, co, h, w, oh, ow, kh, kw, phases, complete, plain, groups } = sizes;
     const [sh, sw] = step.attributes.stride;
     const shared = byImages(sizes);
-    const slices = shared ? ranges(batch, parts, 1) : ranges(co, parts, CHANNEL_UNIT);
+    const slices = shared
+      ? ranges(batch, parts, imagesOfPart(sizes.positions))
+      : ranges(co, parts, CHANNEL_UNIT);
     const room = layout(sizes);
     const [inputs, outputs] = [ci / groups, co / groups];
     return (kernels, { inputs: [x, weight, ofBias], output, scratch }, part) => {
@@ -232,22 +242,27 @@ export const convTranspose: Op<'conv_transpose'> = {
           r.tap, r.tapStep, r.taps, c.tap, c.tapStep, c.taps,
         );
       }
-      // Without strides all images of a part are one convolution.
-      const together = plain && shared ? images.count : 1;
-      for (let image = images.from; image < images.from + images.count; image += together) {
+      // What stands as the output wants it is written there; else a phase is made apart, and dealt out.
+      const direct = plain && (shared || sizes.together === 1);
+      const most = direct && shared ? images.count : sizes.together;
+      const end = images.from + images.count;
+      for (let image = images.from; image < end; image += most) {
+        const together = Math.min(most, end - image);
         const from = x! + BYTES * image * ci * h * w;
-        const to = output + BYTES * (image * co + channels.from) * oh * ow;
-        if (!complete) kernels.fill_planes(bias!, to, made, oh * ow);
+        const to = (i: number): number => output + BYTES * ((image + i) * co + channels.from) * oh * ow;
+        for (let i = 0; !complete && i < together; i++) kernels.fill_planes(bias!, to(i), made, oh * ow);
         for (const { rows: r, columns: c, before } of phases) {
-          const y = plain ? to : scratch + room.phase;
+          const y = direct ? to(0) : scratch + room.phase;
           // prettier-ignore
           kernels.conv(
             from, turned(before), bias!, y, together, ci, h, w, made, r.count, c.count, r.taps, c.taps,
             1, 1, r.padding, c.padding, r.dilation, c.dilation, groups, scratch + room.own, 0,
           );
-          if (plain) continue;
-          const corner = to + BYTES * (r.first * ow + c.first);
-          kernels.scatter(y, corner, made, r.count, c.count, oh * ow, sh * ow, sw);
+          for (let i = 0; !direct && i < together; i++) {
+            const phase = y + BYTES * i * made * r.count * c.count;
+            const corner = to(i) + BYTES * (r.first * ow + c.first);
+            kernels.scatter(phase, corner, made, r.count, c.count, oh * ow, sh * ow, sw);
+          }
         }
       }
     };

@@ -36,6 +36,8 @@ function convGeometry(x: Operand, weight: Operand, attributes: OpAttributes['con
 const BYTES = 4;
 /** Output channels of one part: the rows of the highest tile. */
 const CHANNEL_UNIT = 12;
+/** Positions of one part at least: images with few are computed side by side. */
+const POSITION_UNIT = 32;
 
 /** A convolution's sizes by the names that its kernel gives them. */
 function convSizes({ inputs: [x, weight], attributes }: Step<'conv'>) {
@@ -46,6 +48,11 @@ function convSizes({ inputs: [x, weight], attributes }: Step<'conv'>) {
   const batch = x!.shape.length === dims + 2 ? x!.shape[0]! : 1;
   const [ci, co] = [x!.shape.at(-dims - 1)!, weight!.shape[0]!];
   return { batch, ci, h, w, co, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups };
+}
+
+/** How many images a part has at least. */
+export function imagesOfPart(positions: number): number {
+  return Math.ceil(POSITION_UNIT / positions);
 }
 
 export const conv: Op<'conv'> = {
@@ -89,15 +96,15 @@ export const conv: Op<'conv'> = {
     return kernels.conv_scratch(ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups);
   },
   parts(step, wanted) {
-    const { batch, co, groups } = convSizes(step);
-    if (batch > 1) return partsOf(batch, wanted, 1);
+    const { batch, co, oh, ow, groups } = convSizes(step);
+    if (batch > 1) return partsOf(batch, wanted, imagesOfPart(oh * ow));
     return groups === 1 ? partsOf(co, wanted, CHANNEL_UNIT) : 1;
   },
   bind(step, parts, activation) {
     const sizes = convSizes(step);
     const { batch, ci, h, w, co, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = sizes;
     const byImages = batch > 1 || groups > 1;
-    const slices = byImages ? ranges(batch, parts, 1) : ranges(co, parts, CHANNEL_UNIT);
+    const slices = byImages ? ranges(batch, parts, imagesOfPart(oh * ow)) : ranges(co, parts, CHANNEL_UNIT);
     const k = (ci / groups) * kh * kw;
     const relu = activation?.name === 'relu' ? 1 : 0;
     const after = relu ? null : activation;
