@@ -17,6 +17,8 @@ const PIECE = 1024;
 const BLOCK_BYTES = 256 << 10;
 /** As many as a step has parts at most. Their number is a matter of shapes alone, as it shows in the bits. */
 const CHUNKS = 8;
+/** With fewer pieces the parts share out the channels instead. */
+const FEW_PIECES = 4;
 const MAX_CHUNK_BYTES = 2 << 20;
 
 /** Groups of at most so many outputs leave a product's panels empty: theirs are plain sums (a depthwise layer's: 3 times faster). */
@@ -39,28 +41,12 @@ function sizesOf(
   const pieces = images > 1 ? Math.ceil(batch / images) : batch * Math.ceil(oh / rows);
   const bytes = BYTES * ci * area * outputs;
   const sparse = groups > 1 && outputs <= SPARSE_OUTPUTS;
-  const chunks = pieces >= CHUNKS && bytes <= MAX_CHUNK_BYTES && !sparse ? CHUNKS : 1;
+  const whole = sparse || pieces < FEW_PIECES || bytes > MAX_CHUNK_BYTES;
+  const chunks = whole ? 1 : Math.min(pieces, CHUNKS);
   const k = Math.min(images, Math.max(batch, 1)) * rows * ow;
   const block = Math.min(channels, Math.max(1, Math.floor(BLOCK_BYTES / Math.max(1, BYTES * area * k))));
-  return {
-    batch,
-    ci,
-    co,
-    h,
-    w,
-    oh,
-    ow,
-    channels,
-    outputs,
-    area,
-    images,
-    rows,
-    pieces,
-    chunks,
-    k,
-    block,
-    sparse,
-  };
+  const counts = { images, rows, pieces, chunks, k, block, sparse };
+  return { batch, ci, co, h, w, oh, ow, channels, outputs, area, ...counts };
 }
 
 /** Where a part's scratch memory has what: gradients in panels, windows, a piece's product, rows of one image's gradient. */
