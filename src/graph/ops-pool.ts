@@ -2,13 +2,10 @@
 
 import { DTYPES } from '../tensor/dtype.js';
 import { numel, type Shape } from '../tensor/shape.js';
-import type { Kernels } from './kernels.js';
-import { ShapeError, type Op, type OpAttributes, type Operand, type Pair, type Step } from './op.js';
+import { ShapeError, type Op, type Operand, type Pair, type Step } from './op.js';
 import { partsOf, ranges } from './parts.js';
 import { dimension, list, requireFloat } from './requirements.js';
 import { plane, withPlane, type Dims } from './spatial.js';
-
-const BYTES = 4;
 
 /** A pool's output extent (ATen pooling_output_shape): with ceil_mode the last window must start inside the input or its left padding. */
 function pooled(
@@ -71,23 +68,27 @@ function poolShape(x: Operand, pool: Pool): Shape {
   return withPlane(x.shape, dims, output);
 }
 
-type PoolName = 'max_pool' | 'avg_pool' | 'adaptive_avg_pool' | 'adaptive_max_pool';
+export type PoolName = 'max_pool' | 'avg_pool' | 'adaptive_avg_pool' | 'adaptive_max_pool';
 type PoolStep = Step<PoolName>;
 
 /** How many planes a pool's input holds (all but the spatial extents), their extents, and those of its output. */
-function extents({ inputs, output, attributes: { dims } }: PoolStep) {
+export function extents({ inputs, output, attributes: { dims } }: PoolStep) {
   const { shape } = inputs[0]!;
   const [[h, w], [oh, ow]] = [plane(shape, dims), plane(output.shape, dims)];
   return { planes: numel(shape.slice(0, -dims)), h, w, oh, ow };
 }
 
-function planesOf(step: PoolStep, parts: number) {
+export function planesOf(step: PoolStep, parts: number) {
   const { planes, ...sizes } = extents(step);
   return { ...sizes, slices: ranges(planes, parts, 1) };
 }
 
 /** Multiply-adds of a pool whose window is `kernel`: no window reaches further than its input. */
-function poolCost(x: Operand, output: Operand, { dims, kernel }: Pick<Pool, 'dims' | 'kernel'>): number {
+export function poolCost(
+  x: Operand,
+  output: Operand,
+  { dims, kernel }: Pick<Pool, 'dims' | 'kernel'>,
+): number {
   const from = plane(x.shape, dims);
   return numel(output.shape) * Math.min(kernel[0], from[0]) * Math.min(kernel[1], from[1]);
 }
@@ -188,169 +189,3 @@ export const avgPool: Op<'avg_pool'> = {
   ],
   cost: ([x], output, attributes) => poolCost(x!, output, attributes),
 };
-
-/** The checks of adaptive_avg_pool1d and 2d, in the order that ATen has them. */
-function checkAdaptiveAvg({ shape }: Operand, dims: Dims, output: Output): void {
-  if (dims === 1 && shape.length !== 2 && shape.length !== 3) throw adaptiveRank('avg', shape);
-  // torch.nn.functional looks for the extents that stay.
-  if (dims === 2 && output.includes(null) && shape.length < 3) {
-    throw new ShapeError('Input dimension should be at least 3');
-  }
-  if (dims === 2 && shape.length !== 3 && shape.length !== 4) {
-    throw new ShapeError(`adaptive_avg_pool2d(): Expected 3D or 4D tensor, but got ${list(shape)}`);
-  }
-  const images = dims === 1 ? [...shape.slice(0, -1), 1, shape.at(-1)!] : shape;
-  checkNonEmpty('adaptive_avg_pool2d', images, images.length - 2);
-}
-
-function checkAdaptiveMax({ shape }: Operand, dims: Dims, output: Output): void {
-  if (dims === 1 && shape.length !== 2 && shape.length !== 3) throw adaptiveRank('max', shape);
-  if (dims === 2 && output.includes(null) && shape.length < 3) {
-    throw new ShapeError('Input dimension should be at least 3');
-  }
-  if (dims === 2 && shape.length !== 3 && shape.length !== 4) {
-    throw new ShapeError(`adaptive_max_pool2d(): Expected 3D or 4D tensor, but got: ${list(shape)}`);
-  }
-  checkNonEmpty(`adaptive_max_pool${dims}d`, shape, shape.length - dims - 1);
-}
-
-function adaptiveRank(kind: 'avg' | 'max', shape: Shape): ShapeError {
-  return new ShapeError(
-    `Expected 2 to 3 dimensions, but got ${shape.length}-dimensional tensor for argument #1 'self' ` +
-      `(while checking arguments for adaptive_${kind}_pool1d)`,
-  );
-}
-
-/** None of the dimensions from `first` on may be empty. */
-function checkNonEmpty(name: string, shape: Shape, first: number): void {
-  const empty = shape.findIndex((extent, i) => i >= first && extent === 0);
-  if (empty < 0) return;
-  throw new ShapeError(
-    `${name}(): Expected input to have non-zero size for non-batch dimensions, ` +
-      `but input has sizes ${list(shape)} with dimension ${empty} being empty`,
-  );
-}
-
-type Output = OpAttributes['adaptive_avg_pool']['output'];
-
-function adaptive<N extends 'adaptive_avg_pool' | 'adaptive_max_pool'>(
-  name: N,
-  check: (x: Operand, dims: Dims, output: Output) => void,
-): Op<N> {
-  return {
-    shape([x], { dims, output }) {
-      check(x!, dims, output);
-      if (output.some((extent) => extent !== null && extent < 0)) {
-        throw new ShapeError(
-          `${name}2d: elements of output_size must be greater than or equal to 0 but received {${output.join(', ')}}`,
-        );
-      }
-      requireFloat(x!, name === 'adaptive_max_pool' ? 'adaptive_max_pool2d' : 'adaptive_avg_pool2d');
-      const from = plane(x!.shape, dims);
-      return {
-        shape: withPlane(x!.shape, dims, [output[0] ?? from[0], output[1] ?? from[1]]),
-        dtype: 'float32',
-      };
-    },
-    rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
-    parts: (step, wanted) => partsOf(extents(step).planes, wanted, 1),
-    bind(step, parts) {
-      const { h, w, oh, ow, slices } = planesOf(step, parts);
-      return (kernels, { inputs, output }, part) => {
-        const { from, count } = slices[part]!;
-        const x = inputs[0]! + BYTES * from * h * w;
-        const y = output + BYTES * from * oh * ow;
-        kernels[name](x, y, count, h, w, oh, ow);
-      };
-    },
-    gradient: ({ inputs: [x], attributes: { dims }, gradient }, apply) => [
-      apply(`${name}_gradient`, [x!, gradient], { dims }),
-    ],
-    cost: ([x], output, { dims }) => adaptiveCost(x!, output, dims),
-  };
-}
-
-export const adaptiveAvgPool = adaptive('adaptive_avg_pool', checkAdaptiveAvg);
-export const adaptiveMaxPool = adaptive('adaptive_max_pool', checkAdaptiveMax);
-
-function adaptiveCost(x: Operand, output: Operand, dims: Dims): number {
-  const [from, to] = [plane(x.shape, dims), plane(output.shape, dims)];
-  // A window begins and ends at parts of an element: one more than the quotient at most.
-  const kernel = from.map((extent, i) => Math.ceil(extent / Math.max(to[i]!, 1)) + 1) as unknown as Pair;
-  return numel(x.shape) + numel(output.shape) * kernel[0] * kernel[1];
-}
-
-type GradientName = `${PoolName}_gradient`;
-
-/** How one part of a pool's gradient is computed: of `planes` planes, from these addresses on. */
-type PlanesGradient = (
-  kernels: Kernels,
-  at: { readonly x: number; readonly dy: number; readonly dx: number },
-  planes: number,
-) => void;
-
-interface PlaneExtents {
-  readonly h: number;
-  readonly w: number;
-  readonly oh: number;
-  readonly ow: number;
-}
-
-/** One element after the other takes as long as so many beside each other. */
-const SCALAR = 4;
-
-/** x, gradient of the pool's output → gradient of x, plane by plane. */
-function poolGradient<N extends GradientName>(
-  bindTo: (attributes: OpAttributes[N], sizes: PlaneExtents) => PlanesGradient,
-  cost: (x: Operand, dy: Operand, attributes: OpAttributes[N]) => number,
-): Op<N> {
-  return {
-    shape: ([x]) => ({ shape: x!.shape, dtype: 'float32' }),
-    rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
-    parts: ({ inputs: [x], attributes: { dims } }, wanted) =>
-      partsOf(numel(x!.shape.slice(0, -dims)), wanted, 1),
-    bind({ inputs: [x, dy], attributes }, parts) {
-      const { dims } = attributes;
-      const [[h, w], [oh, ow]] = [plane(x!.shape, dims), plane(dy!.shape, dims)];
-      const slices = ranges(numel(x!.shape.slice(0, -dims)), parts, 1);
-      const run = bindTo(attributes, { h, w, oh, ow });
-      return (kernels, { inputs, output }, part) => {
-        const { from, count } = slices[part]!;
-        const [image, windows] = [BYTES * from * h * w, BYTES * from * oh * ow];
-        const at = { x: inputs[0]! + image, dy: inputs[1]! + windows, dx: output + image };
-        run(kernels, at, count);
-      };
-    },
-    cost: ([x, dy], _output, attributes) => numel(x!.shape) + SCALAR * cost(x!, dy!, attributes),
-  };
-}
-
-export const maxPoolGradient = poolGradient<'max_pool_gradient'>(
-  ({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] }, { h, w, oh, ow }) =>
-    (kernels, { x, dy, dx }, n) =>
-      kernels.max_pool_gradient(x, dy, dx, n, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw),
-  poolCost,
-);
-
-export const avgPoolGradient = poolGradient<'avg_pool_gradient'>(
-  ({ kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw], countIncludePad, divisor }, { h, w, oh, ow }) => {
-    const include = countIncludePad ? 1 : 0;
-    return (kernels, { dy, dx }, n) =>
-      kernels.avg_pool_gradient(dy, dx, n, h, w, oh, ow, kh, kw, sh, sw, ph, pw, include, divisor ?? 0);
-  },
-  poolCost,
-);
-
-export const adaptiveAvgPoolGradient = poolGradient<'adaptive_avg_pool_gradient'>(
-  (_attributes, { h, w, oh, ow }) =>
-    (kernels, { dy, dx }, n) =>
-      kernels.adaptive_avg_pool_gradient(dy, dx, n, h, w, oh, ow),
-  (x, dy, { dims }) => adaptiveCost(x, dy, dims),
-);
-
-export const adaptiveMaxPoolGradient = poolGradient<'adaptive_max_pool_gradient'>(
-  (_attributes, { h, w, oh, ow }) =>
-    (kernels, { x, dy, dx }, n) =>
-      kernels.adaptive_max_pool_gradient(x, dy, dx, n, h, w, oh, ow),
-  (x, dy, { dims }) => adaptiveCost(x, dy, dims),
-);

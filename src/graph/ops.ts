@@ -14,16 +14,14 @@ import { convWeightGradient } from './ops-conv-weight.js';
 import { frames, framesGradient } from './ops-conv3d.js';
 import { interpolate, interpolateGradient } from './ops-interpolate.js';
 import { pad, padGradient } from './ops-pad.js';
+import { avgPool, maxPool } from './ops-pool.js';
+import { adaptiveAvgPool, adaptiveMaxPool } from './ops-pool-adaptive.js';
 import {
-  adaptiveAvgPool,
   adaptiveAvgPoolGradient,
-  adaptiveMaxPool,
   adaptiveMaxPoolGradient,
-  avgPool,
   avgPoolGradient,
-  maxPool,
   maxPoolGradient,
-} from './ops-pool.js';
+} from './ops-pool-gradients.js';
 
 export const OPS: { readonly [N in OpName]: Op<N> } = {
   relu: pointwise('relu'),
