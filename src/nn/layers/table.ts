@@ -12,8 +12,10 @@ import { LAMBDA_LAYERS } from './lambda.js';
 import { LAZY_LAYERS } from './lazy.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
+import { PADDING_LAYERS } from './padding.js';
 import { POOLING_LAYERS } from './pooling.js';
 import { SHAPE_LAYERS } from './shape.js';
+import { UPSAMPLING_LAYERS } from './upsampling.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
@@ -21,6 +23,8 @@ const TYPES = {
   ...LINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,
+  ...PADDING_LAYERS,
+  ...UPSAMPLING_LAYERS,
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
   ...ACTIVATION_LAYERS,
