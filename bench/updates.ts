@@ -4,7 +4,7 @@
 import { median, report } from './measure.js';
 import type { UpdatesJob } from './peers/updates-job.js';
 import { quiet } from './quiet.js';
-import { agree, scriptSide, torchSide } from './sides.js';
+import { agree, scriptSide, pythonSide } from './sides.js';
 
 /** MLP 784-256-10, and more than the caches hold. */
 const SIZES = [203_530, 4_000_000];
@@ -26,7 +26,7 @@ const OPTIMIZERS: readonly { name: string; options: UpdatesJob['options']; fused
 ];
 
 const ours = scriptSide<UpdatesJob>('weightroom', 'updates-ours.js');
-const torch = torchSide<UpdatesJob>('updates');
+const torch = pythonSide<UpdatesJob>('PyTorch', 'updates-torch.py');
 if (!torch) console.log('there is no Python with PyTorch here (PYTHON, or python3): measured alone');
 const results: Record<string, number> = {};
 for (const { name, options, fused } of OPTIMIZERS) {

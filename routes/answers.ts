@@ -123,7 +123,11 @@ const parameterFields = {
 };
 
 const parameterInfo = z
-  .object({ ...parameterFields, numel: z.int() })
+  .object({
+    ...parameterFields,
+    numel: z.int().nullable(),
+    status: z.enum(['uninitialized']).optional().describe('Of a lazy module: it has no shape yet.'),
+  })
   .register(documented, { id: 'ParameterInfo' });
 
 const moduleFields = {
@@ -181,7 +185,7 @@ export const statisticsAnswer = z
 
 /** What is told of a parameter's numbers. */
 const numbersFields = {
-  value: tensor.optional(),
+  value: z.union([tensor, z.null()]).optional().describe('null while it is uninitialized.'),
   grad: tensor.nullable().optional().describe('null before the first backward.'),
   stats: statisticsAnswer.optional(),
 };
@@ -238,10 +242,10 @@ export const parameterList = about('ParameterList', {
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
-  numel: z.int(),
+  numel: z.int().nullable(),
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
-  last_changed: z.int().describe('The revision that last changed it.'),
+  last_changed: z.int().nullable().describe('The revision that last changed it.'),
   ...numbersFields,
 });
 
@@ -250,8 +254,21 @@ export const changedAnswer = about('Changed', {
   seed: z.int().nullable().optional(),
 });
 
+/** What stands for a lazy parameter's values. */
+const uninitialized = {
+  type: 'object',
+  properties: {
+    status: { type: 'string', enum: ['uninitialized'] },
+    dtype: { type: 'string' },
+    shape: { type: 'null' },
+  },
+  required: ['status', 'dtype', 'shape'],
+};
+
 export const stateDictAnswer = about('StateDict', {
-  state_dict: z.unknown().meta({ type: 'object', additionalProperties: ref('TensorObject') }),
+  state_dict: z
+    .unknown()
+    .meta({ type: 'object', additionalProperties: { anyOf: [ref('TensorObject'), uninitialized] } }),
 });
 
 export const loadedAnswer = about('LoadedStateDict', {

@@ -2,6 +2,8 @@
 
 import { z } from 'zod';
 import { ApiError } from '../src/errors.js';
+import { release } from '../src/models/forward-answer.js';
+import type { Outputs } from '../src/models/forwards.js';
 import type { Registry } from '../src/models/registry.js';
 import { MODES, type Mode } from '../src/nn/layer.js';
 import { negotiate } from '../src/plugins/accept.js';
@@ -12,8 +14,9 @@ import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.j
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
 import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
 import { RawTensor } from '../src/tensor/raw-tensor.js';
+import { TensorValue } from '../src/tensor/tensor-value.js';
 import { answerRaw, answerTensors, forwardAnswer, problems, TENSOR_TYPES, tensorSuccess } from './answers.js';
-import { layout, modelParams, orRaw, path, tensor } from './inputs.js';
+import { inputs, layout, modelParams, orRaw, path } from './inputs.js';
 
 const module = path.describe('The module to run alone; "" is the whole network.');
 const mode = z
@@ -26,7 +29,7 @@ const forwardBody = z
   .preprocess(
     orRaw('inputs'),
     strict({
-      inputs: tensor,
+      inputs,
       module: module.default(''),
       timeout: timeout.optional(),
       priority: priority.optional(),
@@ -100,6 +103,10 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const model = models.get(request.params.model);
       const body = await (begun ??
         (asked.mode === 'train' ? model.trainForward(asked, terms) : model.forward(asked, terms)));
+      if (type === RAW_MEDIA_TYPE && !(body.outputs instanceof TensorValue)) {
+        release(body as Outputs);
+        throw new ApiError('NOT_ACCEPTABLE', ['JSON, having several outputs,']);
+      }
       return type === RAW_MEDIA_TYPE
         ? answerRaw(reply, body, { field: 'outputs', writer })
         : answerTensors(reply, body, { layout, writer });

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
+import { PACES } from '../src/models/training-schedule.js';
 import { MODES } from '../src/nn/layer.js';
 import { examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
@@ -28,8 +29,18 @@ const trainBody = strict({
   seed: seed
     .optional()
     .describe("For the order and dropout; goes on with the model's own generator where absent."),
-  scheduler: z.looseObject({ name: z.string('must be the name of a scheduler') }).optional(),
-  clip_grad_norm: above0.optional(),
+  scheduler: z
+    .looseObject({
+      name: z.string('must be the name of a scheduler'),
+      pace: z.enum(PACES, 'must be epoch or step').optional(),
+    })
+    .optional()
+    .describe(
+      'A scheduler of torch.optim.lr_scheduler by name; it goes on after each epoch, or each step (`pace`).',
+    ),
+  clip_grad_norm: z
+    .union([above0, strict({ max_norm: above0, norm_type: z.number().positive().default(2) })])
+    .optional(),
   clip_grad_value: above0.optional(),
   commit_every: positive('steps')
     .optional()

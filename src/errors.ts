@@ -19,6 +19,10 @@ export const ERRORS = {
   NOT_ACCEPTABLE: [406, 'it is answered as %s only'],
   REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
   JOB_RUNNING: [409, 'job %s trains this model already'],
+  UNINITIALIZED: [
+    409,
+    'the parameter at %s is uninitialized: the first forward, or materialize, gives it a shape',
+  ],
   MODEL_EXISTS: [409, 'there is already a model named %s'],
   BODY_TOO_LARGE: [413, 'the body is larger than %s bytes'],
   QUOTA_EXCEEDED: [413, 'the quota is exceeded'],

@@ -1,7 +1,7 @@
 // PyTorch's broadcasting, and how a walk over two tensors of unlike shapes falls into few long loops.
 
 import { numel, type Shape } from '../tensor/shape.js';
-import { ShapeError } from './op.js';
+import { ShapeError, type Operand } from './op.js';
 import type { Apply, Value } from './tracer.js';
 
 /** The shape of a ∘ b. Throws ShapeError. */
@@ -15,6 +15,17 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
       `The size of tensor a (${x}) must match the size of tensor b (${y}) at non-singleton dimension ${i}`,
     );
   });
+}
+
+/** Operands with rows have them in one place; others are of a lower rank, and so the same for every row. */
+export function joinsRows(
+  inputs: readonly (Operand | null)[],
+  _attributes: unknown,
+  rows: readonly boolean[],
+): boolean {
+  const ranks = inputs.map((input) => input!.shape.length);
+  const rank = Math.max(...ranks);
+  return rank > 0 && ranks.every((own, i) => (own === rank) === rows[i]);
 }
 
 /** A loop of a walk: its length, and each operand's step in elements. */
@@ -62,4 +73,9 @@ export function sumTo(apply: Apply, gradient: Value, shape: Shape): Value {
 export function reshape(apply: Apply, value: Value, shape: Shape): Value {
   const same = value.shape.length === shape.length && value.shape.every((extent, i) => extent === shape[i]);
   return same ? value : apply('reshape', [value], { shape });
+}
+
+/** A shape for `reshape` whose rows may be more or less in another run. */
+export function anyRows(shape: Shape): Shape {
+  return shape.length > 0 && numel(shape.slice(1)) > 0 ? [-1, ...shape.slice(1)] : shape;
 }

@@ -2,20 +2,62 @@
 
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
-import type { Kernels, UnaryName } from './kernels.js';
+import type { ElementwiseName, FunctionName, Kernels, UnaryName } from './kernels.js';
+import type { InterpolateMode } from './ops-interpolate.js';
+import type { PadMode } from './ops-pad.js';
 import type { Apply, Value } from './tracer.js';
 
 /** [height, width]; one-dimensional layers use height 1. */
 export type Pair = readonly [number, number];
 
 type UnaryAttributes = Record<UnaryName, { a?: number; b?: number }>;
+/** y = f(x), and y = a ∘ b, broadcast as PyTorch does: see kernels.ts. */
+type FunctionAttributes = Record<FunctionName | ElementwiseName, Record<never, never>>;
 
 /** Each op's attributes. Inputs are given apart; an absent optional input (bias) is null. */
-export interface OpAttributes extends UnaryAttributes {
+export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   /** x[..., in], weight[out, in], bias[out]|null → [..., out] */
   linear: Record<never, never>;
   /** x[n, ci, h, w] or [ci, h, w] (dims 2); x[n, ci, l] or [ci, l] (dims 1, pairs [1, v]); weight, bias|null */
   conv: { dims: 1 | 2; stride: Pair; padding: Pair | 'same'; dilation: Pair; groups: number };
+  /**
+   * The gradient of conv's input, and torch.nn.functional.conv_transpose2d: x[n, ci, h, w] (or as conv), weight
+   * [ci, co / groups, kh, kw], bias|null; outputs are (h - 1) · stride - 2 · padding + dilation · (kh - 1) + outputPadding + 1
+   */
+  conv_transpose: {
+    dims: 1 | 2;
+    stride: Pair;
+    padding: Pair;
+    outputPadding: Pair;
+    dilation: Pair;
+    groups: number;
+  };
+  /**
+   * conv's x, gradient of its output → [chunks, co, ci / groups · kh · kw], whose sum over the chunks is the gradient of its
+   * weight; `padding`: zeros above and left
+   */
+  conv_weight_gradient: {
+    dims: 1 | 2;
+    kernel: Pair;
+    stride: Pair;
+    padding: Pair;
+    dilation: Pair;
+    groups: number;
+  };
+  /** One dimension longer, or shorter where an end is negative; `dim` counts from the last, -1. */
+  pad: { dim: number; before: number; after: number; mode: PadMode; value: number };
+  /**
+   * One dimension resampled to an extent of `to`: `step` elements of the input from one of the output to the next; align:
+   * the ends are each other's
+   */
+  interpolate: { dim: number; to: number; mode: InterpolateMode; step: number; align: boolean };
+  /** Gradient of interpolate's output → gradient of its input, whose extent is `to`. */
+  interpolate_gradient: OpAttributes['interpolate'];
+  /** x[n, c, d, h, w] → [n · outputs, c · kernel, h, w], see ops-conv3d */
+  frames: { outputs: number; kernel: number; stride: number; padding: number; dilation: number };
+  frames_gradient: OpAttributes['frames'] & { depth: number };
+  /** Gradient of pad's output → gradient of its input, which has so many elements along `dim`. */
+  pad_gradient: { dim: number; before: number; after: number; mode: PadMode; extent: number };
   max_pool: { dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair; dilation: Pair; ceilMode: boolean };
   avg_pool: {
     dims: 1 | 2;
@@ -28,6 +70,12 @@ export interface OpAttributes extends UnaryAttributes {
   };
   /** null keeps that dimension's extent */
   adaptive_avg_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
+  adaptive_max_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
+  /** The pool's x, gradient of its output → gradient of x. */
+  max_pool_gradient: OpAttributes['max_pool'];
+  avg_pool_gradient: OpAttributes['avg_pool'];
+  adaptive_avg_pool_gradient: { dims: 1 | 2 };
+  adaptive_max_pool_gradient: { dims: 1 | 2 };
   /** x, running_mean, running_var, weight|null, bias|null; `ranks` are the ranks the layer accepts */
   batch_norm: { layer: string; ranks: readonly number[]; features: number; eps: number };
   /** x[..., ...normalizedShape], weight|null, bias|null */
@@ -49,12 +97,23 @@ export interface OpAttributes extends UnaryAttributes {
   sub: Record<never, never>;
   mul: Record<never, never>;
   div: Record<never, never>;
+  /** condition, a, b → a where the condition is not 0, else b */
+  where: Record<never, never>;
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
   /** one value everywhere */
   fill: { shape: Shape; value: number };
   /** over dimensions start ... end - 1, which are gone then */
   sum: { start: number; end: number };
+  /** the least and the largest over dimensions start ... end - 1, which are gone then */
+  amin: { start: number; end: number };
+  amax: { start: number; end: number };
+  /** one behind the other along a dimension */
+  cat: { dim: number };
+  /** elements start, start + step, ... of a dimension, `count` of them */
+  slice: { dim: number; start: number; step: number; count: number };
+  /** gradient of slice's output → gradient of its input, which has `extent` elements along the dimension */
+  slice_gradient: { dim: number; start: number; step: number; extent: number };
   /** s (the input or output of the function, see ops-pointwise), gradient of the output → gradient of the input */
   unary_gradient: { of: UnaryName; a?: number; b?: number };
   /** w[..., n, k] (transposed: [..., k, n]) → panels[..., ceil(n/16), k, 16], see Kernels.pack */
@@ -115,8 +174,18 @@ export interface Activation {
 export interface Op<N extends OpName> {
   /** The output's shape and dtype; throws ShapeError or DTypeError. */
   shape(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): Operand;
-  /** Whether row i of the output (along dimension 0) comes of row i of the first input and of nothing else of it. */
-  rowwise(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): boolean;
+  /**
+   * Whether row i of the output (along dimension 0) comes of row i of the inputs that have rows and of nothing else of
+   * them. `rows` tells which have: those that come of the graph's input. Asked only where that is the first alone, unless
+   * it `joins`.
+   */
+  rowwise(
+    inputs: readonly (Operand | null)[],
+    attributes: OpAttributes[N],
+    rows: readonly boolean[],
+  ): boolean;
+  /** Any of its inputs may have rows. */
+  readonly joins?: true;
   /** Bytes of scratch memory that each part needs. */
   scratch?(step: Step<N>, kernels: Kernels): number;
   /** How many parts the work falls into at most, when `wanted` would be good; absent: 1. Parts may run at once. */

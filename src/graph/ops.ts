@@ -2,13 +2,29 @@
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
 import { affine, binary, fill, sum } from './ops-arithmetic.js';
+import { elementwise, extreme, where } from './ops-elementwise.js';
+import { pointwiseFunction } from './ops-functions.js';
+import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
 import { embedding, linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
-import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
+import { conv } from './ops-conv.js';
+import { convTranspose } from './ops-conv-transpose.js';
+import { convWeightGradient } from './ops-conv-weight.js';
+import { frames, framesGradient } from './ops-conv3d.js';
+import { interpolate, interpolateGradient } from './ops-interpolate.js';
+import { pad, padGradient } from './ops-pad.js';
+import { avgPool, maxPool } from './ops-pool.js';
+import { adaptiveAvgPool, adaptiveMaxPool } from './ops-pool-adaptive.js';
+import {
+  adaptiveAvgPoolGradient,
+  adaptiveMaxPoolGradient,
+  avgPoolGradient,
+  maxPoolGradient,
+} from './ops-pool-gradients.js';
 
 export const OPS: { readonly [N in OpName]: Op<N> } = {
   relu: pointwise('relu'),
@@ -33,6 +49,19 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   max_pool: maxPool,
   avg_pool: avgPool,
   adaptive_avg_pool: adaptiveAvgPool,
+  adaptive_max_pool: adaptiveMaxPool,
+  max_pool_gradient: maxPoolGradient,
+  avg_pool_gradient: avgPoolGradient,
+  adaptive_avg_pool_gradient: adaptiveAvgPoolGradient,
+  adaptive_max_pool_gradient: adaptiveMaxPoolGradient,
+  conv_transpose: convTranspose,
+  pad,
+  pad_gradient: padGradient,
+  interpolate,
+  interpolate_gradient: interpolateGradient,
+  frames,
+  frames_gradient: framesGradient,
+  conv_weight_gradient: convWeightGradient,
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   softmax: softmax('softmax'),
@@ -51,6 +80,33 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   affine,
   fill,
   sum,
+  abs: pointwiseFunction('abs'),
+  sqrt: pointwiseFunction('sqrt'),
+  exp: pointwiseFunction('exp'),
+  log: pointwiseFunction('log'),
+  sin: pointwiseFunction('sin'),
+  cos: pointwiseFunction('cos'),
+  floor: pointwiseFunction('floor'),
+  round: pointwiseFunction('round'),
+  sign: pointwiseFunction('sign'),
+  reciprocal: pointwiseFunction('reciprocal'),
+  logical_not: pointwiseFunction('logical_not'),
+  minimum: elementwise('minimum'),
+  maximum: elementwise('maximum'),
+  less: elementwise('less'),
+  less_equal: elementwise('less_equal'),
+  equal: elementwise('equal'),
+  not_equal: elementwise('not_equal'),
+  both: elementwise('both'),
+  either: elementwise('either'),
+  power: elementwise('power'),
+  remainder: elementwise('remainder'),
+  where,
+  amin: extreme('amin'),
+  amax: extreme('amax'),
+  cat,
+  slice,
+  slice_gradient: sliceGradient,
   unary_gradient: unaryGradient,
   pack,
   product,

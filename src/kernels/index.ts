@@ -8,12 +8,22 @@ export * from './activation-gradients';
 export * from './activations';
 export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
+export { elementwise, extreme, scatter, where } from './elementwise';
+export * from './functions';
+export { add_transposed, fill_planes, turn, unfold, window_sums } from './conv-gradients';
 export { embedding } from './embedding';
+export { frames, frames_gradient } from './frames';
+export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
+export { pad, pad_gradient } from './pad';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { adam, adamax, nadam, radam } from './optim-moments';
 export { adadelta, adagrad, rmsprop, rprop, sgd } from './optim-rates';
+export {
+  adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
+} from './pooling-gradients';
+export { avg_pool_int64, max_pool_int32, max_pool_int64 } from './pooling-integers';
 export { log_softmax, softmax } from './softmax';
 export * from './statistics';
 export { count_byte } from './text-count';

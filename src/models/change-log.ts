@@ -17,6 +17,7 @@ export const CHANGE_KINDS = [
   'load',
   'put_module',
   'remove_module',
+  'materialize',
   'freeze',
   'forward',
   'backward',

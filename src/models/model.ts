@@ -19,12 +19,14 @@ import {
   type TrainForwardRequest,
 } from './edit-backward.js';
 import { NAMINGS, patch, type ClientPatchOp, type Field, type ParameterEdit } from './edit-patch.js';
+import { materialize } from './edit-materialize.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
-import type { ForwardRequest } from './forward.js';
+import { planned, type ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { inspect, type Told, type Wanted } from './inspect.js';
+import { describedTo, givenTo, type Described } from './given.js';
 import { ReadWriteLock } from './lock.js';
 import type { Job, Jobs } from './jobs.js';
 import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
@@ -35,7 +37,7 @@ import { Line } from './queue.js';
 import * as read from './read.js';
 import type { Scheduler } from './scheduler.js';
 import { RegionSnapshot } from './snapshot.js';
-import type { ModelState, Outcome, Preparation } from './state.js';
+import type { ModelState, OptimizerState, Outcome, Preparation } from './state.js';
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
@@ -74,6 +76,7 @@ export class Model implements ModelState {
   readonly tensors: Tensors;
   structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
   architecture: unknown;
+  optimizer: OptimizerState | undefined;
   revision = 0;
   readonly workplace: Workplace;
   readonly plans: Plans;
@@ -139,11 +142,12 @@ export class Model implements ModelState {
     return explained(async () => {
       const identity = this.identity();
       const listed = read.parameters(this, query);
-      const told = await this.inspect(
-        listed.map(({ parameter }) => parameter),
-        wanted,
-      );
-      const parameters = listed.map(({ described }, i) => ({ ...described, ...told[i] }));
+      const present = listed.flatMap(({ parameter }) => parameter ?? []);
+      const told = new Map((await this.inspect(present, wanted)).map((one, i) => [present[i], one]));
+      const parameters = listed.map(({ parameter, described }) => ({
+        ...described,
+        ...(parameter ? told.get(parameter) : nothing(wanted)),
+      }));
       return { ...identity, parameters };
     });
   }
@@ -156,6 +160,7 @@ export class Model implements ModelState {
     return explained(async () => {
       const identity = this.identity();
       const { parameter, described } = read.parameter(this, path);
+      if (!parameter) return { ...identity, ...described, ...nothing(wanted) };
       const [told] = await this.inspect([parameter], wanted, index);
       return { ...identity, ...described, ...told };
     });
@@ -228,6 +233,15 @@ export class Model implements ModelState {
 
   putModule(path: string, architecture: unknown, terms?: Terms): Promise<Body> {
     return this.change(putModule(path, architecture), terms);
+  }
+
+  /** Gives lazy modules the shapes that a forward of such inputs gives them, without running it. */
+  materialize({ module: at, given }: { module: string; given: Described }, terms?: Terms): Promise<Body> {
+    return this.change(materialize({ module: at, inputs: (module) => describedTo(module, given) }), terms);
+  }
+
+  materializeFor({ module: at, inputs }: ForwardRequest): Promise<unknown> {
+    return this.change(materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(planned) }));
   }
 
   removeModule(path: string, terms?: Terms): Promise<Body> {
@@ -415,6 +429,7 @@ export class Model implements ModelState {
       this.tensors.set(storage, { region, lastChanged: revision, requiresGrad: trained });
     }
     for (const storage of outcome.cleared ?? []) this.tensors.drop(storage);
+    if (outcome.optimizer) this.optimizer = outcome.optimizer;
     for (const [parameter, value] of requiresGrad ?? []) {
       this.tensors.set(parameter, { ...this.tensors.get(parameter), requiresGrad: value });
     }
@@ -466,6 +481,11 @@ export class Model implements ModelState {
   assertAlive(): void {
     if (this.closed) throw new ApiError('MODEL_NOT_FOUND', [this.name]);
   }
+}
+
+/** What is told of a parameter without values. */
+function nothing({ value, grad }: Wanted): Body {
+  return { ...(value && { value: null }), ...(grad && { grad: null }) };
 }
 
 /** Whether anything would be another: a value, the tree, what is trained, or where the generator stands. */

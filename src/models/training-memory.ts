@@ -4,11 +4,13 @@
 import { address } from '../graph/run.js';
 import { GENERATOR, type Stored } from '../graph/tracer.js';
 import type { Parameter } from '../nn/module.js';
+import { lbfgsTensors, type LbfgsPlace } from '../nn/optim/lbfgs.js';
+import type { LbfgsSettings } from '../nn/optim/lbfgs-options.js';
 import type { Settings } from '../nn/optim/optimizer.js';
 import { Generator } from '../random/generator.js';
 import type { Region, SharedMemory } from '../runtime/memory.js';
 import type { EditStep } from '../runtime/protocol.js';
-import type { Accuracy, Evaluation, TrainReport } from '../runtime/training.js';
+import type { Accuracy, Evaluation, LbfgsOrder, TrainReport } from '../runtime/training.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { Storage } from './companion.js';
 import { Draft } from './draft.js';
@@ -46,6 +48,8 @@ export class TrainingMemory {
   /** Where the model's values stood when they were last taken over. */
   private readonly taken = new Map<Storage, Region>();
   private stateMade: boolean;
+  /** Where LBFGS keeps its vectors, and what else it knows. */
+  private lbfgs: LbfgsOrder | undefined;
 
   /** Throws QuotaError; nothing is taken then. */
   constructor(model: Trainable, setup: Setup) {
@@ -61,6 +65,7 @@ export class TrainingMemory {
       for (const parameter of setup.buffers) this.next.set(parameter, this.take(bytesOf(parameter)));
       this.rowOrder = this.take(INT32 * Math.max(...all.map(({ rows }) => rows)));
       this.generator = this.take(Generator.bytes);
+      if (setup.optimizer.name === 'LBFGS') this.lbfgs = { place: this.takeVectors(setup), state: null };
       const rooms = this.passes.map(({ plan }) => roomOf(plan.inputs) + plan.arenaBytes);
       this.room = this.take(Math.max(...rooms));
     } catch (error) {
@@ -118,7 +123,7 @@ export class TrainingMemory {
         rows,
         settings,
         loss: locate(slots.loss!),
-        optimizer: optimizer.name,
+        optimizer: optimizer.name === 'LBFGS' ? this.lbfgs! : optimizer.name,
         stateMade: this.stateMade,
         parameters: optimizer.parameters.map(({ parameter, group, state }) => ({
           group,
@@ -142,6 +147,7 @@ export class TrainingMemory {
       plan,
     );
     this.stateMade ||= report.norms.length > 0;
+    if (this.lbfgs && report.lbfgs) this.lbfgs = { ...this.lbfgs, state: report.lbfgs };
     return report;
   }
 
@@ -179,7 +185,9 @@ export class TrainingMemory {
       await draft.run();
       const touched = [...this.copies.keys()].filter((storage) => storage.kind !== 'companion');
       const values = new Map(touched.map((storage) => [storage, null]));
-      const revision = await this.model.adopt({ kind: 'train', touched: values }, draft);
+      const { name, groups } = this.setup.optimizer;
+      const trained = { kind: 'train', touched: values, optimizer: { name, groups } } as const;
+      const revision = await this.model.adopt(trained, draft);
       for (const storage of this.copies.keys()) this.taken.set(storage, tensors.get(storage).region);
       return revision;
     } catch (error) {
@@ -239,6 +247,13 @@ export class TrainingMemory {
     const region = this.memory.allocate(bytes, this.model.workplace.segment);
     this.regions.push(region);
     return region;
+  }
+
+  private takeVectors({ optimizer: { parameters, groups } }: Setup): LbfgsPlace {
+    const elements = parameters.reduce((sum, { parameter }) => sum + numel(parameter.shape), 0);
+    const shapes = Object.entries(lbfgsTensors(elements, groups[0]!.settings as LbfgsSettings));
+    const places = shapes.map(([name, shape]) => [name, this.take(byteLength(shape, 'float32')).address]);
+    return Object.fromEntries(places) as LbfgsPlace;
   }
 
   private async edit(steps: readonly EditStep[]): Promise<void> {

@@ -13,6 +13,14 @@ export interface Scheduled {
   readonly pace: Pace;
 }
 
+/** A cycle without a length is as long as the training. */
+function withLength(spec: SchedulerSpec, steps: () => number): SchedulerSpec {
+  const { total_steps, epochs, steps_per_epoch } = spec.options;
+  const open = [total_steps, epochs, steps_per_epoch].every((value) => value === undefined || value === null);
+  if (spec.name !== 'OneCycleLR' || !open) return spec;
+  return { ...spec, options: { ...spec.options, total_steps: steps() } };
+}
+
 export class Schedule {
   private readonly groups: readonly Settings[];
   private readonly scheduler: Scheduler | undefined;
@@ -22,10 +30,10 @@ export class Schedule {
   private last: readonly Settings[];
   private begun = false;
 
-  /** `groups`: the settings of each parameter group, which the schedule changes from here on. */
-  constructor(groups: readonly Settings[], scheduled: Scheduled | undefined) {
+  /** `groups`: the settings of each parameter group, which the schedule changes from here on. `steps`: of the training. */
+  constructor(groups: readonly Settings[], scheduled: Scheduled | undefined, steps: () => number) {
     this.groups = groups;
-    this.scheduler = scheduled && new Scheduler(scheduled.spec, groups);
+    this.scheduler = scheduled && new Scheduler(withLength(scheduled.spec, steps), groups);
     this.pace = scheduled?.pace ?? 'epoch';
     this.last = this.snapshot();
   }

@@ -1,11 +1,14 @@
 // A training request made ready to run: everything checked against the model, the data placed, the passes planned.
 
-import { ApiError } from '../errors.js';
+import { ApiError, type Fault } from '../errors.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
 import { namedParameters, type Module, type Parameter } from '../nn/module.js';
-import { groupParameters, parseOptimizer, type Checked } from '../nn/optim/spec.js';
-import { ELEMENTWISE, isElementwise, type ElementwiseName } from '../nn/optim/table.js';
+import { parseScheduler } from '../nn/optim/schedulers.js';
+import type { Checked } from '../nn/optim/settings.js';
+import { groupParameters, parseOptimizer, type ParameterGroup } from '../nn/optim/spec.js';
+import type { ElementwiseName, OptimizerName } from '../nn/optim/table.js';
+import { stateShapes } from '../nn/optim/state-dict.js';
 import type { Settings } from '../nn/optim/optimizer.js';
 import type { Clip } from '../runtime/training.js';
 import { companion, type Companion, type Storage } from './companion.js';
@@ -15,7 +18,7 @@ import { planned, type Given } from './passes.js';
 import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
 import { placeRows, type Rows } from './training-data.js';
-import { Schedule } from './training-schedule.js';
+import { Schedule, type Pace, type Scheduled } from './training-schedule.js';
 
 export interface TrainRequest {
   readonly module: string;
@@ -29,8 +32,9 @@ export interface TrainRequest {
   readonly shuffle: boolean;
   readonly drop_last: boolean;
   readonly seed?: number | undefined;
-  readonly scheduler?: unknown;
-  readonly clip_grad_norm?: number | undefined;
+  /** With `pace`: after each epoch, or after each step. */
+  readonly scheduler?: (Readonly<Record<string, unknown>> & { readonly pace?: Pace | undefined }) | undefined;
+  readonly clip_grad_norm?: number | { readonly max_norm: number; readonly norm_type: number } | undefined;
   readonly clip_grad_value?: number | undefined;
   /** In steps; absent: an epoch. */
   readonly commit_every?: number | undefined;
@@ -76,7 +80,9 @@ export interface Setup {
   readonly validation: Data | null;
   readonly loss: LossSpec;
   readonly optimizer: {
-    readonly name: ElementwiseName;
+    readonly name: OptimizerName;
+    /** Of each parameter group, as the job began. */
+    readonly groups: readonly ParameterGroup[];
     /** Its state goes on from the model's. */
     readonly resumed: boolean;
     readonly parameters: readonly TrainedParameter[];
@@ -104,8 +110,8 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
   const spec = unlessFaulty(parseOptimizer(request.optimizer, 'optimizer'));
   const groups = unlessFaulty(groupParameters(spec, [...names.keys()]));
   const { name } = spec;
-  if (!isElementwise(name))
-    throw new ApiError('INVALID_REQUEST', [], [{ path: 'optimizer.name', message: 'LBFGS is not here yet' }]);
+  const scheduled = scheduleOf(request);
+  if (name === 'LBFGS') refuseForLbfgs(request);
   const held: Rows[] = [];
   const release = (): void => {
     for (const { region } of held.splice(0)) means.workplace.memory.release(region);
@@ -148,10 +154,12 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
         const parameter = names.get(param)!;
         // What the loss does not depend on has no gradient, and is left alone, as PyTorch does.
         if (!first.slots.gradients.has(parameter)) return [];
-        return [{ parameter, group, state: stateOf(name, parameter, settings) }];
+        return [{ parameter, group, state: name === 'LBFGS' ? [] : stateOf(name, parameter, settings) }];
       }),
     );
+    if (request.resume) refuseToResume(state, name, parameters);
     const buffers = first.written as readonly Parameter[];
+    const settings = groups.map((group) => group.settings);
     return {
       epochs: request.epochs,
       shuffle: request.shuffle,
@@ -160,11 +168,8 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       training,
       validation,
       loss: request.loss,
-      optimizer: { name, resumed: request.resume, parameters },
-      schedule: new Schedule(
-        groups.map(({ settings }) => settings),
-        request.scheduler,
-      ),
+      optimizer: { name, groups, resumed: request.resume, parameters },
+      schedule: new Schedule(settings, scheduled, () => stepsOf(training) * request.epochs),
       clip: clipOf(request),
       earlyStopping: request.early_stopping ?? null,
       storages: [...parameters.flatMap(({ parameter, state: own }) => [parameter, ...own]), ...buffers],
@@ -192,14 +197,49 @@ function trainedNames(state: ModelState, module: Module, path: string): Map<stri
 }
 
 function stateOf(name: ElementwiseName, parameter: Parameter, settings: Settings): Companion[] {
-  return ELEMENTWISE[name]
-    .state(settings)
-    .map((tensor) => companion(parameter, tensor.name, tensor.shape === 'scalar' ? [] : parameter.shape));
+  const shapes = stateShapes(name, settings, parameter.shape);
+  return [...shapes].map(([tensor, shape]) => companion(parameter, tensor, shape));
+}
+
+export function stepsOf({ batches }: Data): number {
+  return batches.reduce((sum, { count }) => sum + count, 0);
+}
+
+function scheduleOf({ scheduler }: TrainRequest): Scheduled | undefined {
+  if (!scheduler) return undefined;
+  const { pace, ...given } = scheduler;
+  const spec = unlessFaulty(parseScheduler(given, 'scheduler'));
+  return { spec, pace: pace ?? (spec.name === 'OneCycleLR' ? 'step' : 'epoch') };
+}
+
+/** LBFGS evaluates the loss several times a step: of all rows, or its steps would not be of one function. */
+function refuseForLbfgs({ batch_size, resume }: TrainRequest): void {
+  const faults: Fault[] = [];
+  if (batch_size !== undefined)
+    faults.push({ path: 'batch_size', message: 'LBFGS takes all rows in a step' });
+  if (resume) faults.push({ path: 'resume', message: 'LBFGS begins anew with each job' });
+  if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
+}
+
+function refuseToResume(
+  { optimizer, tensors }: ModelState,
+  name: OptimizerName,
+  parameters: readonly TrainedParameter[],
+): void {
+  const wrong =
+    optimizer?.name !== name
+      ? `the model has ${optimizer ? `the state of ${optimizer.name}` : 'no optimizer'}`
+      : parameters.every(({ state }) => state.every((tensor) => tensors.find(tensor)))
+        ? undefined
+        : 'the model has not the state of all of these parameters';
+  if (wrong !== undefined) throw new ApiError('INVALID_REQUEST', [], [{ path: 'resume', message: wrong }]);
 }
 
 function clipOf({ clip_grad_norm: norm, clip_grad_value: value }: TrainRequest): Clip | null {
   if (norm === undefined && value === undefined) return null;
-  return { norm: norm ?? null, normType: 2, value: value ?? null };
+  const { max_norm: maxNorm, norm_type: normType } =
+    typeof norm === 'object' ? norm : { max_norm: norm ?? 0, norm_type: 2 };
+  return { norm: norm === undefined ? null : { maxNorm, normType }, value: value ?? null };
 }
 
 interface PassMeans extends SetupMeans {

@@ -7,7 +7,7 @@ import type { Evaluation, TrainReport } from '../runtime/training.js';
 import type { Draft, Workplace } from './draft.js';
 import { explain } from './failures.js';
 import { TrainingMemory } from './training-memory.js';
-import type { Batches, Data, Setup } from './training-setup.js';
+import { stepsOf, type Batches, type Data, type Setup } from './training-setup.js';
 import type { ModelState, Outcome } from './state.js';
 
 /** A model as its job sees it. */
@@ -200,10 +200,6 @@ export class Training {
     this.error = error instanceof ApiError ? error : new ApiError('INTERNAL');
     if (this.error.code === 'INTERNAL') this.defect = thrown;
   }
-}
-
-function stepsOf({ batches }: Data): number {
-  return batches.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** The mean over rows of the means over batches. */

@@ -91,6 +91,11 @@ const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => 
     typeof value === 'string' && choices.includes(value)
       ? { value }
       : { wrong: `must be ${choices.map((choice) => `'${choice}'`).join(' or ')}` },
+  text: ({ wrong: check }, value) => {
+    if (typeof value !== 'string') return { wrong: 'must be a string' };
+    const wrong = check(value);
+    return wrong === undefined ? { value } : { wrong };
+  },
   ints: (option, value) => {
     const { minimum, lengths, nullableItems = false, words = [] } = option;
     const isItem = (item: unknown): item is number | null =>
@@ -103,14 +108,15 @@ const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => 
     const alternatives = [anInt(minimum), `a list of ${many} of them`, ...words.map((word) => `'${word}'`)];
     return { wrong: `must be ${alternatives.join(' or ')}` };
   },
-  floats: ({ lengths: { minimum, maximum }, orOne }, value) => {
+  floats: ({ lengths: { minimum, maximum }, orOne, nullable }, value) => {
     const one = orOne === true ? asFloat(value) : undefined;
     if (one !== undefined) return { value: one };
     const fits = Array.isArray(value) && value.length >= minimum && value.length <= maximum;
     const items = fits ? value.map(asFloat) : [undefined];
     if (items.every((item) => item !== undefined)) return { value: items };
     const many = minimum === maximum ? minimum : `${minimum} to ${maximum}`;
-    return { wrong: `must be ${orOne === true ? 'a number or ' : ''}a list of ${many} numbers` };
+    const none = nullable ? ' or null' : '';
+    return { wrong: `must be ${orOne === true ? 'a number or ' : ''}a list of ${many} numbers${none}` };
   },
 };
 

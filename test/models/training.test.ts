@@ -150,7 +150,7 @@ describe('a job', () => {
     const seen = new Map<number, number[]>();
     while (job.running) {
       const { revision, outputs } = await model.forward({ module: '', inputs: inputs.slice(0, 1) });
-      const numbers = [...outputs.data].map(Number);
+      const numbers = [...(outputs as TensorValue).data].map(Number);
       expect(seen.get(revision) ?? numbers).toEqual(numbers);
       seen.set(revision, numbers);
     }

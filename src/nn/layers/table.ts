@@ -7,21 +7,31 @@ import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
 import { EMBEDDING_LAYERS } from './embedding.js';
+import { GRAPH_LAYERS } from './graph.js';
+import { LAMBDA_LAYERS } from './lambda.js';
+import { LAZY_LAYERS } from './lazy.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
+import { PADDING_LAYERS } from './padding.js';
 import { POOLING_LAYERS } from './pooling.js';
 import { SHAPE_LAYERS } from './shape.js';
+import { UPSAMPLING_LAYERS } from './upsampling.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
+  ...GRAPH_LAYERS,
   ...LINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,
+  ...PADDING_LAYERS,
+  ...UPSAMPLING_LAYERS,
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
+  ...LAMBDA_LAYERS,
+  ...LAZY_LAYERS,
 } satisfies Record<string, LayerDefinition>;
 
 export type LayerType = keyof typeof TYPES;
