@@ -212,6 +212,55 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     log_softmax(x: number, y: number, outer: number, d: number, inner: number): void;
     /** y[i] = weight[index[i]]; index: int64[n]; weight[rows,d]. Answers -1, or the first i whose index is outside [0, rows). */
     embedding(index: number, weight: number, y: number, n: number, rows: number, d: number): number;
+    /** As src/kernels/embedding.ts tells. */
+    embedding_gradient(
+      index: number,
+      dy: number,
+      dw: number,
+      n: number,
+      rows: number,
+      d: number,
+      from: number,
+      count: number,
+      padding: number,
+      counts: number,
+    ): void;
+    embedding_bag(
+      index: number,
+      weight: number,
+      offsets: number,
+      y: number,
+      n: number,
+      bags: number,
+      ends: number,
+      rows: number,
+      d: number,
+      mode: number,
+      padding: number,
+    ): number;
+    embedding_bag_gradient(
+      index: number,
+      weight: number,
+      offsets: number,
+      dy: number,
+      dw: number,
+      n: number,
+      bags: number,
+      ends: number,
+      rows: number,
+      d: number,
+      mode: number,
+      padding: number,
+      from: number,
+      count: number,
+      counts: number,
+    ): void;
+    /** y[outer,extent]: zeros around x[outer,length], which begins at element `start` of each row. */
+    place(x: number, y: number, outer: number, length: number, start: number, extent: number): void;
+    /** x[outer,length] into rows of y that are `row` elements apart. */
+    scatter_rows(x: number, y: number, outer: number, length: number, row: number): void;
+    /** Rows of x[outer,run] moved `by` elements on, zeros where there are none. */
+    shift(x: number, y: number, outer: number, run: number, by: number): void;
     /** 1 where madd rounds once (fused), 0 where it rounds twice. */
     madd_is_fused(): number;
     /** The first byte that the module itself does not use. */

@@ -3,6 +3,7 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Kernels, UnaryName } from './kernels.js';
+import type { BagMode } from './ops-embedding.js';
 import type { Apply, Value } from './tracer.js';
 
 /** [height, width]; one-dimensional layers use height 1. */
@@ -35,8 +36,25 @@ export interface OpAttributes extends UnaryAttributes {
   /** x; negative dims count from the end; null is PyTorch's implicit choice (0 for ranks 0, 1, 3; else 1) */
   softmax: { dim: number | null };
   log_softmax: { dim: number | null };
-  /** indices int64 [...], weight[rows, d] → [..., d] */
-  embedding: Record<never, never>;
+  /**
+   * indices int64 [...], weight[rows, d] → [..., d]. For the gradient alone: the row `padding` has none, and a row's is
+   * divided by how often it is asked for.
+   */
+  embedding: { padding?: number; byFrequency?: boolean };
+  /** indices, gradient[..., d] → [rows, d] */
+  embedding_gradient: { rows: number; padding?: number; byFrequency?: boolean };
+  /** indices int64 [bags, n], or [n] with offsets int64 [bags] (ends: and the end of the last); weight, offsets|null */
+  embedding_bag: { mode: BagMode; ends: boolean; padding?: number; byFrequency?: boolean };
+  /** indices, weight, offsets|null, gradient[bags, d] → [rows, d] */
+  embedding_bag_gradient: OpAttributes['embedding_bag'];
+  /** elements start ... start + length - 1 of a dimension */
+  narrow: { dim: number; start: number; length: number };
+  /** x in elements from `start` of a dimension, which has `extent` then, among zeros */
+  widen: { dim: number; start: number; extent: number };
+  /** all inputs, one behind the other along a dimension */
+  cat: { dim: number };
+  /** y[i] = x[i - by] along a dimension, 0 where there is none */
+  shift: { dim: number; by: number };
   /** no work: the same bytes seen with another shape; one extent may be -1, which is what the others leave */
   reshape: { shape: Shape };
   /** the values of x repeated to a shape that it broadcasts to */

@@ -3,7 +3,9 @@
 
 import { affine, binary, sum } from './ops-arithmetic.js';
 import type { Op, OpName } from './op.js';
-import { embedding, linear } from './ops-linear.js';
+import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
+import { cat, narrow, shift, widen } from './ops-join.js';
+import { linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
@@ -38,6 +40,13 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   softmax: softmax('softmax'),
   log_softmax: softmax('log_softmax'),
   embedding,
+  embedding_gradient: embeddingGradient,
+  embedding_bag: embeddingBag,
+  embedding_bag_gradient: embeddingBagGradient,
+  narrow,
+  widen,
+  cat,
+  shift,
   flatten,
   identity,
   reshape,

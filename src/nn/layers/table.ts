@@ -3,6 +3,7 @@
 
 import type { LayerDefinition } from '../layer.js';
 import { ACTIVATION_LAYERS } from './activation.js';
+import { BILINEAR_LAYERS } from './bilinear.js';
 import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
@@ -15,6 +16,7 @@ import { SHAPE_LAYERS } from './shape.js';
 const TYPES = {
   ...CONTAINER_LAYERS,
   ...LINEAR_LAYERS,
+  ...BILINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,
   ...NORMALIZATION_LAYERS,
