@@ -261,6 +261,90 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     scatter_rows(x: number, y: number, outer: number, length: number, row: number): void;
     /** Rows of x[outer,run] moved `by` elements on, zeros where there are none. */
     shift(x: number, y: number, outer: number, run: number, by: number): void;
+    zero(y: number, bytes: number): void;
+    /** As src/kernels/recurrence.ts tells. */
+    rnn_step(
+      x: number,
+      xRow: number,
+      hg: number,
+      h: number,
+      y: number,
+      yRow: number,
+      rows: number,
+      n: number,
+      relu: number,
+    ): void;
+    lstm_step(
+      x: number,
+      xRow: number,
+      hg: number,
+      c: number,
+      h: number,
+      y: number,
+      yRow: number,
+      rows: number,
+      n: number,
+    ): void;
+    gru_step(
+      x: number,
+      xRow: number,
+      hg: number,
+      h: number,
+      y: number,
+      yRow: number,
+      rows: number,
+      n: number,
+    ): void;
+    rnn_step_gradient(
+      y: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      dx: number,
+      xRow: number,
+      dg: number,
+      rows: number,
+      n: number,
+      relu: number,
+    ): void;
+    lstm_gates(
+      x: number,
+      hg: number,
+      gates: number,
+      xRow: number,
+      before: number,
+      c: number,
+      rows: number,
+      n: number,
+    ): void;
+    lstm_step_gradient(
+      gates: number,
+      xRow: number,
+      before: number,
+      c: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      dc: number,
+      dg: number,
+      rows: number,
+      n: number,
+    ): void;
+    gru_step_gradient(
+      x: number,
+      hg: number,
+      xRow: number,
+      before: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      direct: number,
+      dx: number,
+      dhg: number,
+      dg: number,
+      rows: number,
+      n: number,
+    ): void;
     /** 1 where madd rounds once (fused), 0 where it rounds twice. */
     madd_is_fused(): number;
     /** The first byte that the module itself does not use. */

@@ -4,6 +4,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Kernels, UnaryName } from './kernels.js';
 import type { BagMode } from './ops-embedding.js';
+import type { RecurrenceAttributes } from './recurrence.js';
 import type { Apply, Value } from './tracer.js';
 
 /** [height, width]; one-dimensional layers use height 1. */
@@ -80,6 +81,18 @@ export interface OpAttributes extends UnaryAttributes {
    * the gradients → a · wᵀ + bias [..., m, n]; transposed: w is [..., k, n]. See matmul.
    */
   product: { n: number; transposed: boolean };
+  /**
+   * All steps of a recurrent layer in one direction: the inputs' part of the gates [steps, batch, gates · n] (batchFirst:
+   * [batch, steps, ...]), weight_hh[gates · n, n], bias_hh|null → its states [steps, batch, n]
+   */
+  recurrence: RecurrenceAttributes;
+  /** x, panels of weight_hh, bias_hh|null, weight_hh itself, which is only read by the gradients */
+  packed_recurrence: RecurrenceAttributes;
+  /**
+   * x, the state's part of the gates (LSTM, GRU)|null, panels of weight_hhᵀ, states (RNN: of each step; GRU: of the one
+   * before)|null, gradient of the states → that of x; GRU: [2, ...], with that of the state's part
+   */
+  recurrence_gradient: RecurrenceAttributes;
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
   /** no work: the input itself */

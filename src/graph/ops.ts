@@ -9,6 +9,8 @@ import { linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
+import { packedRecurrence, recurrence } from './ops-recurrence.js';
+import { recurrenceGradient } from './ops-recurrence-gradient.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
 import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
 
@@ -43,6 +45,9 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   embedding_gradient: embeddingGradient,
   embedding_bag: embeddingBag,
   embedding_bag_gradient: embeddingBagGradient,
+  recurrence,
+  packed_recurrence: packedRecurrence,
+  recurrence_gradient: recurrenceGradient,
   narrow,
   widen,
   cat,

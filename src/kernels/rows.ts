@@ -39,3 +39,7 @@ export function shift(x: usize, y: usize, outer: usize, run: usize, by: isize): 
     y += run * BYTES;
   }
 }
+
+export function zero(y: usize, bytes: usize): void {
+  memory.fill(y, 0, bytes);
+}

@@ -161,6 +161,9 @@ describe('a traced forward', () => {
     BatchNorm1d: [{ num_features: 3, affine: false }, [2, 3], [2, 3]],
     BatchNorm2d: [{ num_features: 3 }, [2, 3, 4, 4], [2, 3, 4, 4]],
     LayerNorm: [{ normalized_shape: [3, 4] }, [2, 3, 4], [2, 3, 4]],
+    RNN: [{ input_size: 4, hidden_size: 5 }, [3, 2, 4], [3, 2, 5]],
+    LSTM: [{ input_size: 4, hidden_size: 5, bidirectional: true }, [3, 2, 4], [3, 2, 10]],
+    GRU: [{ input_size: 4, hidden_size: 5, num_layers: 2 }, [3, 4], [3, 5]],
     Flatten: [{}, [2, 3, 4], [2, 12]],
   };
 

@@ -1,10 +1,11 @@
 // torch.nn's dropouts. A forward is in eval mode, where they give their input back.
 
-import type { LayerDefinition } from '../layer.js';
+import type { Value } from '../../graph/tracer.js';
+import type { LayerDefinition, Trace } from '../layer.js';
 import { numberOf, pythonRepr } from '../options.js';
 import { flag, float } from './arguments.js';
 
-const dropout: LayerDefinition = {
+const layer: LayerDefinition = {
   options: [float('p', 0.5), flag('inplace', false)],
   check: ({ p }) => {
     const probability = numberOf(p!);
@@ -17,4 +18,8 @@ const dropout: LayerDefinition = {
   repr: ({ p, inplace }) => `p=${pythonRepr(p!)}, inplace=${pythonRepr(inplace!)}`,
 };
 
-export const DROPOUT_LAYERS = { Dropout: dropout, Dropout2d: dropout, AlphaDropout: dropout };
+export const DROPOUT_LAYERS = { Dropout: layer, Dropout2d: layer, AlphaDropout: layer };
+
+export function dropout({ tracer }: Trace, x: Value, _p: number): Value {
+  return tracer.apply('identity', [x], {});
+}

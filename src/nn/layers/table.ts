@@ -11,6 +11,7 @@ import { EMBEDDING_LAYERS } from './embedding.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
 import { POOLING_LAYERS } from './pooling.js';
+import { RECURRENT_LAYERS } from './recurrent.js';
 import { SHAPE_LAYERS } from './shape.js';
 
 const TYPES = {
@@ -21,6 +22,7 @@ const TYPES = {
   ...POOLING_LAYERS,
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
+  ...RECURRENT_LAYERS,
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,

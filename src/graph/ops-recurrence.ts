@@ -1,0 +1,139 @@
+// Recurrent layers: all steps of one layer in one direction. The inputs' part of the gates is one product over all steps,
+// made before; here each step multiplies the state and applies the cell. The gradients need nothing of the forward but its
+// states: the gates come again, to the bit, of one product over all steps.
+
+import { numel } from '../tensor/shape.js';
+import type { Kernels } from './kernels.js';
+import type { Op } from './op.js';
+import { productGradients } from './ops-product.js';
+import { packedBytes } from './panels.js';
+import { partsOf } from './parts.js';
+import {
+  ROW_UNIT,
+  sequenceOf,
+  walksOf,
+  type Cell,
+  type RecurrenceAttributes,
+  type Walk,
+} from './recurrence.js';
+import { requireFloat } from './requirements.js';
+import type { Apply, Value } from './tracer.js';
+
+const BYTES = 4;
+
+/** Addresses of what one step reads and writes: both parts of the gates, the state's two halves, the output. */
+interface StepAddresses {
+  readonly x: number;
+  readonly hg: number;
+  readonly c: number;
+  readonly h: number;
+  readonly y: number;
+}
+
+type CellStep = (kernels: Kernels, at: StepAddresses, walk: Walk) => void;
+
+function rnnStep(relu: 0 | 1): CellStep {
+  return (kernels, { x, hg, h, y }, { count, n, width, stride }) =>
+    kernels.rnn_step(x, stride * width, hg, h, y, stride * n, count, n, relu);
+}
+
+const STEPS: Readonly<Record<Cell, CellStep>> = {
+  rnn_tanh: rnnStep(0),
+  rnn_relu: rnnStep(1),
+  lstm: (kernels, { x, hg, c, h, y }, { count, n, width, stride }) =>
+    kernels.lstm_step(x, stride * width, hg, c, h, y, stride * n, count, n),
+  gru: (kernels, { x, hg, h, y }, { count, n, width, stride }) =>
+    kernels.gru_step(x, stride * width, hg, h, y, stride * n, count, n),
+};
+
+type Recurrence = 'recurrence' | 'packed_recurrence';
+
+function recurrent<N extends Recurrence>(name: N): Op<N> {
+  const packed = name === 'packed_recurrence';
+  return {
+    shape([x], attributes) {
+      requireFloat(x!, 'addmm_impl_cpu_');
+      return { shape: [...x!.shape.slice(0, 2), sequenceOf(x!, attributes).n], dtype: 'float32' };
+    },
+    rowwise: (_inputs, { batchFirst }) => batchFirst,
+    ...(!packed && { packs: true }),
+    scratch({ inputs: [x], attributes }) {
+      const { batch, n, width } = sequenceOf(x!, attributes);
+      return BYTES * batch * (width + 2 * n) + (packed ? 0 : packedBytes(width, n));
+    },
+    parts: ({ inputs: [x], attributes }, wanted) =>
+      partsOf(sequenceOf(x!, attributes).batch, wanted, ROW_UNIT),
+    bind({ inputs: [operand], attributes }, parts) {
+      const of = sequenceOf(operand!, attributes);
+      const walks = walksOf(of, attributes, parts);
+      const step = STEPS[attributes.cell];
+      return (kernels, { inputs: [x, weight, bias], output, scratch, panels: kept }, part) => {
+        const walk = walks[part]!;
+        const { count, n, width, steps } = walk;
+        if (count === 0) return;
+        const [c, hg] = [scratch + BYTES * count * n, scratch + BYTES * count * 2 * n];
+        let panels = packed ? weight! : kept;
+        if (!panels) {
+          panels = hg + BYTES * count * width;
+          kernels.pack(weight!, panels, width, n);
+        }
+        kernels.zero(scratch, BYTES * count * 2 * n);
+        for (let t = 0; t < steps; t++) {
+          const row = walk.at(t);
+          kernels.linear(scratch, panels, bias!, hg, count, width, width, n, 0);
+          const at = { x: x! + BYTES * row * width, hg, c, h: scratch, y: output + BYTES * row * n };
+          step(kernels, at, walk);
+        }
+      };
+    },
+    gradient({ inputs, output, attributes, gradient, wants }, apply) {
+      const weight = packed ? 3 : 1;
+      const given = { x: inputs[0]!, w: inputs[weight]!, bias: inputs[2]!, output, gradient };
+      const asked = { a: false, w: wants[weight]!, bias: wants[2]! };
+      const found = gradients(apply, given, { attributes, asked });
+      return packed ? [found.x, null, found.bias, found.w] : [found.x, found.w, found.bias];
+    },
+    ...(!packed && {
+      unpacked: ([x, w, bias], attributes, apply) => {
+        const panels = apply('pack', [w!], { transposed: false });
+        return apply('packed_recurrence', [x!, panels, bias!, w!], attributes);
+      },
+    }),
+    // An exponential takes about eight multiply-adds: one for each gate, and one for the state.
+    cost: ([x], output) => numel(x!.shape) * (2 * output.shape[2]! + 20),
+  };
+}
+
+export const recurrence = recurrent('recurrence');
+export const packedRecurrence = recurrent('packed_recurrence');
+
+interface Given {
+  readonly x: Value;
+  readonly w: Value;
+  readonly bias: Value | null;
+  readonly output: Value;
+  readonly gradient: Value;
+}
+
+interface Asked {
+  readonly attributes: RecurrenceAttributes;
+  readonly asked: { readonly a: boolean; readonly w: boolean; readonly bias: boolean };
+}
+
+function gradients(apply: Apply, { x, w, bias, output, gradient }: Given, { attributes, asked }: Asked) {
+  const { cell, batchFirst, reverse } = attributes;
+  const before = apply('shift', [output], { dim: batchFirst ? 1 : 0, by: reverse ? -1 : 1 });
+  const hg = cell === 'lstm' || cell === 'gru' ? apply('linear', [before, w, bias], {}) : null;
+  const panels = apply('pack', [w], { transposed: true });
+  const states = { lstm: null, gru: before, rnn_tanh: output, rnn_relu: output }[cell];
+  const found = apply('recurrence_gradient', [x, hg, panels, states, gradient], attributes);
+  /** Of the inputs' part of the gates, or of the state's: a GRU tells them apart. */
+  const part = (start: number): Value => {
+    if (cell !== 'gru') return found;
+    const half = apply('narrow', [found], { dim: 0, start, length: 1 });
+    return apply('reshape', [half], { shape: x.shape });
+  };
+  if (!asked.w && !asked.bias) return { x: part(0), w: null, bias: null };
+  const own = productGradients(apply, { a: before, w, transposed: false, gradient: part(1), wants: asked });
+  return { x: part(0), w: own.w, bias: own.bias };
+}
