@@ -48,10 +48,10 @@ export interface OpAttributes extends UnaryAttributes {
   embedding_bag: { mode: BagMode; ends: boolean; padding?: number; byFrequency?: boolean };
   /** indices, weight, offsets|null, gradient[bags, d] → [rows, d] */
   embedding_bag_gradient: OpAttributes['embedding_bag'];
-  /** elements start ... start + length - 1 of a dimension */
-  narrow: { dim: number; start: number; length: number };
-  /** x in elements from `start` of a dimension, which has `extent` then, among zeros */
-  widen: { dim: number; start: number; extent: number };
+  /** elements start, start + step, ... of a dimension, `count` of them */
+  slice: { dim: number; start: number; step: number; count: number };
+  /** gradient of slice's output → gradient of its input, which has `extent` elements along the dimension */
+  slice_gradient: { dim: number; start: number; step: number; extent: number };
   /** all inputs, one behind the other along a dimension */
   cat: { dim: number };
   /** y[i] = x[i - by] along a dimension, 0 where there is none */

@@ -1,4 +1,4 @@
-// Ops that take a tensor apart along one dimension, put several together, or move one along.
+// Tensors put together along a dimension, and parts taken of one: numbers move and none are computed.
 
 import { numel, type Shape } from '../tensor/shape.js';
 import { ShapeError, type Op } from './op.js';
@@ -11,31 +11,27 @@ function cut(shape: Shape, dim: number): { readonly outer: number; readonly inne
   return { outer: numel(shape.slice(0, dim)), inner: numel(shape.slice(dim + 1)) };
 }
 
-export const narrow: Op<'narrow'> = {
-  shape([x], { dim, start, length }) {
-    requireFloat(x!, 'narrow');
-    const { shape } = x!;
-    if (start < 0 || start + length > shape[dim]!) {
-      throw new ShapeError(`start (${start}) + length (${length}) exceeds dimension size (${shape[dim]}).`);
-    }
-    return { shape: shape.map((extent, i) => (i === dim ? length : extent)), dtype: 'float32' };
+export const slice: Op<'slice'> = {
+  shape([x], { dim, count }) {
+    requireFloat(x!, 'slice');
+    return { shape: x!.shape.with(dim, count), dtype: 'float32' };
   },
   rowwise: (_inputs, { dim }) => dim > 0,
-  bind({ inputs: [x], output, attributes: { dim, start, length } }) {
+  bind({ inputs: [x], output, attributes: { dim, start, count } }) {
     const { inner } = cut(output.shape, dim);
     const outer = numel(output.shape.slice(0, dim));
-    const [row, skip, taken] = [x!.shape[dim]! * inner, start * inner, length * inner];
+    const [row, skip, taken] = [x!.shape[dim]! * inner, start * inner, count * inner];
     return (kernels, { inputs, output: y }) =>
       kernels.gather(inputs[0]! + BYTES * skip, y, 1, outer, taken, 0, row, 1);
   },
   gradient({ inputs: [x], attributes: { dim, start }, gradient }, apply) {
-    return [apply('widen', [gradient], { dim, start, extent: x!.shape[dim]! })];
+    return [apply('slice_gradient', [gradient], { dim, start, step: 1, extent: x!.shape[dim]! })];
   },
   cost: (_inputs, output) => numel(output.shape),
 };
 
 /** The inverse of `narrow`, with zeros around it. */
-export const widen: Op<'widen'> = {
+export const sliceGradient: Op<'slice_gradient'> = {
   shape: ([x], { dim, extent }) => ({
     shape: x!.shape.map((own, i) => (i === dim ? extent : own)),
     dtype: 'float32',
@@ -48,7 +44,7 @@ export const widen: Op<'widen'> = {
       kernels.place(inputs[0]!, output, outer, length * inner, start * inner, extent * inner);
   },
   gradient: ({ inputs: [x], attributes: { dim, start }, gradient }, apply) => [
-    apply('narrow', [gradient], { dim, start, length: x!.shape[dim]! }),
+    apply('slice', [gradient], { dim, start, step: 1, count: x!.shape[dim]! }),
   ],
   cost: (_inputs, output) => numel(output.shape),
 };
@@ -88,23 +84,10 @@ export const cat: Op<'cat'> = {
     let start = 0;
     return inputs.map((x, i) => {
       const length = x!.shape[dim]!;
-      const own = wants[i] ? apply('narrow', [gradient], { dim, start, length }) : null;
+      const own = wants[i] ? apply('slice', [gradient], { dim, start, step: 1, count: length }) : null;
       start += length;
       return own;
     });
   },
-  cost: (_inputs, output) => numel(output.shape),
-};
-
-/** Along `dim`, element i of the output is element i - by of x, or 0 where x has none. */
-export const shift: Op<'shift'> = {
-  shape: ([x]) => ({ shape: x!.shape, dtype: 'float32' }),
-  rowwise: (_inputs, { dim }) => dim > 0,
-  bind({ inputs: [x], attributes: { dim, by } }) {
-    const { outer, inner } = cut(x!.shape, dim);
-    const run = x!.shape[dim]! * inner;
-    return (kernels, { inputs, output }) => kernels.shift(inputs[0]!, output, outer, run, by * inner);
-  },
-  gradient: ({ attributes: { dim, by }, gradient }, apply) => [apply('shift', [gradient], { dim, by: -by })],
   cost: (_inputs, output) => numel(output.shape),
 };

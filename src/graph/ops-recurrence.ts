@@ -130,10 +130,23 @@ function gradients(apply: Apply, { x, w, bias, output, gradient }: Given, { attr
   /** Of the inputs' part of the gates, or of the state's: a GRU tells them apart. */
   const part = (start: number): Value => {
     if (cell !== 'gru') return found;
-    const half = apply('narrow', [found], { dim: 0, start, length: 1 });
+    const half = apply('slice', [found], { dim: 0, start, step: 1, count: 1 });
     return apply('reshape', [half], { shape: x.shape });
   };
   if (!asked.w && !asked.bias) return { x: part(0), w: null, bias: null };
   const own = productGradients(apply, { a: before, w, transposed: false, gradient: part(1), wants: asked });
   return { x: part(0), w: own.w, bias: own.bias };
 }
+
+/** Along `dim`, element i of the output is element i - by of x, or 0 where x has none. */
+export const shift: Op<'shift'> = {
+  shape: ([x]) => ({ shape: x!.shape, dtype: 'float32' }),
+  rowwise: (_inputs, { dim }) => dim > 0,
+  bind({ inputs: [x], attributes: { dim, by } }) {
+    const outer = numel(x!.shape.slice(0, dim));
+    const [run, inner] = [numel(x!.shape.slice(dim)), numel(x!.shape.slice(dim + 1))];
+    return (kernels, { inputs, output }) => kernels.shift(inputs[0]!, output, outer, run, by * inner);
+  },
+  gradient: ({ attributes: { dim, by }, gradient }, apply) => [apply('shift', [gradient], { dim, by: -by })],
+  cost: (_inputs, output) => numel(output.shape),
+};

@@ -4,12 +4,12 @@
 import { affine, binary, sum } from './ops-arithmetic.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
-import { cat, narrow, shift, widen } from './ops-join.js';
+import { cat, slice, sliceGradient } from './ops-join.js';
 import { linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
-import { packedRecurrence, recurrence } from './ops-recurrence.js';
+import { packedRecurrence, recurrence, shift } from './ops-recurrence.js';
 import { recurrenceGradient } from './ops-recurrence-gradient.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
 import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
@@ -48,8 +48,8 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   recurrence,
   packed_recurrence: packedRecurrence,
   recurrence_gradient: recurrenceGradient,
-  narrow,
-  widen,
+  slice,
+  slice_gradient: sliceGradient,
   cat,
   shift,
   flatten,
