@@ -262,6 +262,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** Rows of x[outer,run] moved `by` elements on, zeros where there are none. */
     shift(x: number, y: number, outer: number, run: number, by: number): void;
     zero(y: number, bytes: number): void;
+    /** g = p · (g - Σ p · g) for each of the rows of d elements that softmax gave as p. */
+    softmax_rows_gradient(p: number, g: number, rows: number, d: number): void;
     /** As src/kernels/recurrence.ts tells. */
     rnn_step(
       x: number,

@@ -3,6 +3,7 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Kernels, UnaryName } from './kernels.js';
+import type { AttentionAttributes } from './attention.js';
 import type { BagMode } from './ops-embedding.js';
 import type { RecurrenceAttributes } from './recurrence.js';
 import type { Apply, Value } from './tracer.js';
@@ -93,6 +94,13 @@ export interface OpAttributes extends UnaryAttributes {
    * before)|null, gradient of the states → that of x; GRU: [2, ...], with that of the state's part
    */
   recurrence_gradient: RecurrenceAttributes;
+  /**
+   * softmax(q kᵀ / √d) v for each head: [steps, batch, q | k | v] (batchFirst: [batch, steps, ...]) in one tensor of three
+   * times embed columns, or in three of embed → [steps, batch, embed]
+   */
+  attention: AttentionAttributes;
+  /** its inputs, gradient → theirs: in one tensor where they are, else one behind the other along the steps */
+  attention_gradient: AttentionAttributes;
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
   /** no work: the input itself */

@@ -2,6 +2,7 @@
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
 import { affine, binary, sum } from './ops-arithmetic.js';
+import { attention, attentionGradient } from './ops-attention.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
 import { cat, slice, sliceGradient } from './ops-join.js';
@@ -48,6 +49,8 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   recurrence,
   packed_recurrence: packedRecurrence,
   recurrence_gradient: recurrenceGradient,
+  attention,
+  attention_gradient: attentionGradient,
   slice,
   slice_gradient: sliceGradient,
   cat,

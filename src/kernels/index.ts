@@ -11,6 +11,7 @@ export { conv, conv_scratch } from './conv';
 export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } from './embedding';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
+export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
 export { place, scatter_rows, shift, zero } from './rows';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';

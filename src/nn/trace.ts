@@ -33,7 +33,7 @@ export function traceModule(
     mode,
     inputs: given,
     child: (name, ...values) => {
-      const child = module.children.get(name)!;
+      const child = name.split('.').reduce((parent, step) => parent.children.get(step)!, module);
       return tracer.within(name, () => traceModule(tracer, child, values, options, joinPath(path, name)));
     },
   });

@@ -3,6 +3,7 @@
 
 import type { LayerDefinition } from '../layer.js';
 import { ACTIVATION_LAYERS } from './activation.js';
+import { ATTENTION_LAYERS } from './attention.js';
 import { BILINEAR_LAYERS } from './bilinear.js';
 import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
@@ -13,6 +14,7 @@ import { NORMALIZATION_LAYERS } from './normalization.js';
 import { POOLING_LAYERS } from './pooling.js';
 import { RECURRENT_LAYERS } from './recurrent.js';
 import { SHAPE_LAYERS } from './shape.js';
+import { TRANSFORMER_LAYERS } from './transformer.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
@@ -23,6 +25,8 @@ const TYPES = {
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
   ...RECURRENT_LAYERS,
+  ...ATTENTION_LAYERS,
+  ...TRANSFORMER_LAYERS,
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
