@@ -45,8 +45,7 @@ describe('each constructor call has the print, state keys, shapes and dtypes of 
     '%s',
     (_name, call) => {
       const module = read(call.architecture);
-      const extra = LAYERS[module.type].repr?.(module.options) ?? '';
-      expect(`${module.type}(${extra})`).toBe(call.repr);
+      expect(printModule(module)).toBe(call.repr);
       expect(state(module)).toEqual(call.state);
       const absent = [...module.parameters]
         .filter(([, parameter]) => parameter === null)
@@ -164,6 +163,14 @@ describe('a traced forward', () => {
     RNN: [{ input_size: 4, hidden_size: 5 }, [3, 2, 4], [3, 2, 5]],
     LSTM: [{ input_size: 4, hidden_size: 5, bidirectional: true }, [3, 2, 4], [3, 2, 10]],
     GRU: [{ input_size: 4, hidden_size: 5, num_layers: 2 }, [3, 4], [3, 5]],
+    NonDynamicallyQuantizableLinear: [{ in_features: 4, out_features: 8 }, [2, 3, 4], [2, 3, 8]],
+    MultiheadAttention: [{ embed_dim: 4, num_heads: 2 }, [3, 2, 4], [3, 2, 4]],
+    TransformerEncoderLayer: [{ d_model: 4, nhead: 2 }, [3, 4], [3, 4]],
+    TransformerEncoder: [
+      { encoder_layer: { type: 'TransformerEncoderLayer', d_model: 4, nhead: 2 }, num_layers: 2 },
+      [3, 2, 4],
+      [3, 2, 4],
+    ],
     Flatten: [{}, [2, 3, 4], [2, 12]],
   };
 
