@@ -5,6 +5,7 @@
 #include "conv.h"
 #include "linear.h"
 #include "pack.h"
+#include "recurrence.h"
 
 namespace weightroom {
 namespace {
@@ -40,6 +41,6 @@ bool runsHere() {
 
 }  // namespace
 
-extern const Engine kAvx512 = {"avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>};
+extern const Engine kAvx512 = {"avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>};
 
 }  // namespace weightroom

@@ -5,6 +5,7 @@
 #include "conv.h"
 #include "linear.h"
 #include "pack.h"
+#include "recurrence.h"
 
 namespace weightroom {
 namespace {
@@ -39,6 +40,6 @@ bool runsHere() { return true; }
 
 }  // namespace
 
-extern const Engine kNeon = {"neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>};
+extern const Engine kNeon = {"neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>};
 
 }  // namespace weightroom

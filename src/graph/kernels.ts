@@ -265,37 +265,19 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** g = p · (g - Σ p · g) for each of the rows of d elements that softmax gave as p. */
     softmax_rows_gradient(p: number, g: number, rows: number, d: number): void;
     /** As src/kernels/recurrence.ts tells. */
-    rnn_step(
+    recurrence(
+      cell: number,
       x: number,
-      xRow: number,
-      hg: number,
-      h: number,
+      panels: number,
+      bias: number,
+      scratch: number,
       y: number,
-      yRow: number,
       rows: number,
+      stride: number,
+      stepStride: number,
+      steps: number,
       n: number,
-      relu: number,
-    ): void;
-    lstm_step(
-      x: number,
-      xRow: number,
-      hg: number,
-      c: number,
-      h: number,
-      y: number,
-      yRow: number,
-      rows: number,
-      n: number,
-    ): void;
-    gru_step(
-      x: number,
-      xRow: number,
-      hg: number,
-      h: number,
-      y: number,
-      yRow: number,
-      rows: number,
-      n: number,
+      reverse: number,
     ): void;
     rnn_step_gradient(
       y: number,

@@ -3,48 +3,15 @@
 // states: the gates come again, to the bit, of one product over all steps.
 
 import { numel } from '../tensor/shape.js';
-import type { Kernels } from './kernels.js';
 import type { Op } from './op.js';
 import { productGradients } from './ops-product.js';
 import { packedBytes } from './panels.js';
 import { partsOf } from './parts.js';
-import {
-  ROW_UNIT,
-  sequenceOf,
-  walksOf,
-  type Cell,
-  type RecurrenceAttributes,
-  type Walk,
-} from './recurrence.js';
+import { CELLS, ROW_UNIT, sequenceOf, walksOf, type RecurrenceAttributes } from './recurrence.js';
 import { requireFloat } from './requirements.js';
 import type { Apply, Value } from './tracer.js';
 
 const BYTES = 4;
-
-/** Addresses of what one step reads and writes: both parts of the gates, the state's two halves, the output. */
-interface StepAddresses {
-  readonly x: number;
-  readonly hg: number;
-  readonly c: number;
-  readonly h: number;
-  readonly y: number;
-}
-
-type CellStep = (kernels: Kernels, at: StepAddresses, walk: Walk) => void;
-
-function rnnStep(relu: 0 | 1): CellStep {
-  return (kernels, { x, hg, h, y }, { count, n, width, stride }) =>
-    kernels.rnn_step(x, stride * width, hg, h, y, stride * n, count, n, relu);
-}
-
-const STEPS: Readonly<Record<Cell, CellStep>> = {
-  rnn_tanh: rnnStep(0),
-  rnn_relu: rnnStep(1),
-  lstm: (kernels, { x, hg, c, h, y }, { count, n, width, stride }) =>
-    kernels.lstm_step(x, stride * width, hg, c, h, y, stride * n, count, n),
-  gru: (kernels, { x, hg, h, y }, { count, n, width, stride }) =>
-    kernels.gru_step(x, stride * width, hg, h, y, stride * n, count, n),
-};
 
 type Recurrence = 'recurrence' | 'packed_recurrence';
 
@@ -66,24 +33,19 @@ function recurrent<N extends Recurrence>(name: N): Op<N> {
     bind({ inputs: [operand], attributes }, parts) {
       const of = sequenceOf(operand!, attributes);
       const walks = walksOf(of, attributes, parts);
-      const step = STEPS[attributes.cell];
+      const cell = CELLS.indexOf(attributes.cell);
+      const reverse = Number(attributes.reverse);
       return (kernels, { inputs: [x, weight, bias], output, scratch, panels: kept }, part) => {
-        const walk = walks[part]!;
-        const { count, n, width, steps } = walk;
+        const { count, n, width, steps, from, stride, stepStride } = walks[part]!;
         if (count === 0) return;
-        const [c, hg] = [scratch + BYTES * count * n, scratch + BYTES * count * 2 * n];
         let panels = packed ? weight! : kept;
         if (!panels) {
-          panels = hg + BYTES * count * width;
+          panels = scratch + BYTES * count * (width + 2 * n);
           kernels.pack(weight!, panels, width, n);
         }
-        kernels.zero(scratch, BYTES * count * 2 * n);
-        for (let t = 0; t < steps; t++) {
-          const row = walk.at(t);
-          kernels.linear(scratch, panels, bias!, hg, count, width, width, n, 0);
-          const at = { x: x! + BYTES * row * width, hg, c, h: scratch, y: output + BYTES * row * n };
-          step(kernels, at, walk);
-        }
+        const [first, to] = [x! + BYTES * from * width, output + BYTES * from * n];
+        // prettier-ignore
+        kernels.recurrence(cell, first, panels, bias!, scratch, to, count, stride, stepStride, steps, n, reverse);
       };
     },
     gradient({ inputs, output, attributes, gradient, wants }, apply) {

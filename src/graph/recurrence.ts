@@ -6,6 +6,8 @@ import { ranges } from './parts.js';
 /** Gates of hidden_size units that each cell has. */
 const GATES = { rnn_tanh: 1, rnn_relu: 1, lstm: 4, gru: 3 } as const;
 export type Cell = keyof typeof GATES;
+/** As the kernel counts them. */
+export const CELLS: readonly Cell[] = ['rnn_tanh', 'rnn_relu', 'lstm', 'gru'];
 
 export interface RecurrenceAttributes {
   readonly cell: Cell;
@@ -40,9 +42,12 @@ export const ROW_UNIT = 8;
 /** The rows of the batch that one part walks through all steps. */
 export interface Walk extends Sequence {
   readonly count: number;
-  /** From one row of the part to the next, in rows of a tensor. */
+  /** The part's first row at the first step, in rows of a tensor. */
+  readonly from: number;
+  /** From one row of the part to the next, and from one step to the next; in rows of a tensor. */
   readonly stride: number;
-  /** The part's first row at each step, in rows of a tensor. */
+  readonly stepStride: number;
+  /** The part's first row at each step of the walk. */
   at(step: number): number;
 }
 
@@ -52,11 +57,13 @@ export function walksOf(
   parts: number,
 ): readonly Walk[] {
   const { steps, batch } = of;
-  const [stride, perStep] = batchFirst ? [steps, 1] : [1, batch];
+  const [stride, stepStride] = batchFirst ? [steps, 1] : [1, batch];
   return ranges(batch, parts, ROW_UNIT).map(({ from, count }) => ({
     ...of,
     count,
+    from: from * stride,
     stride,
-    at: (step) => from * stride + (reverse ? steps - 1 - step : step) * perStep,
+    stepStride,
+    at: (step) => from * stride + (reverse ? steps - 1 - step : step) * stepStride,
   }));
 }

@@ -1,9 +1,11 @@
-// One step of a recurrent cell, after its products: x holds W x + b of the inputs, hg W h + b of the state before, their
-// gates (of n elements each) in PyTorch's order. Rows of x are xRow elements apart, those of y yRow; what is a cell's own
-// (hg, h, c) is contiguous. And the steps of the gradients, the last one first. Formulas: ATen/native/RNN.cpp.
+// Recurrent cells: x holds W x + b of the inputs, hg W h + b of the state before, their gates (of n elements each) in
+// PyTorch's order. Rows of x are xRow elements apart, those of y yRow; what is a cell's own (hg, h, c) is contiguous. All
+// steps of a layer, and single steps of its gradients. Formulas: ATen/native/RNN.cpp. native/recurrence.h gives the same
+// bits.
 
 import { sigmoid, tanh } from './elementary';
 import { atLeast, BYTES, loadLanes, storeLanes } from './lanes';
+import { linear } from './linear';
 
 // @ts-ignore: decorator
 @inline
@@ -17,8 +19,36 @@ function one(): v128 {
   return f32x4.splat(1);
 }
 
+const RNN_RELU: i32 = 1;
+const LSTM: i32 = 2;
+const GRU: i32 = 3;
+
+/**
+ * All steps for some rows: row r at step t is row r · stride + t · stepStride of x and y. scratch: rows · (2 + gates) · n
+ * elements. cell: 0 RNN with tanh, 1 with ReLU, 2 LSTM, 3 GRU; reverse 1: the last step first.
+ */
+export function recurrence(
+  cell: i32, x: usize, panels: usize, bias: usize, scratch: usize, y: usize,
+  rows: usize, stride: usize, stepStride: usize, steps: usize, n: usize, reverse: i32,
+): void {
+  const width = n * (cell == LSTM ? 4 : cell == GRU ? 3 : 1);
+  const h = scratch;
+  const c = h + rows * n * BYTES;
+  const hg = c + rows * n * BYTES;
+  memory.fill(h, 0, 2 * rows * n * BYTES);
+  for (let t: usize = 0; t < steps; t++) {
+    linear(h, panels, bias, hg, rows, width, width, n, 0);
+    const row = (reverse ? steps - 1 - t : t) * stepStride;
+    const xAt = x + row * width * BYTES;
+    const yAt = y + row * n * BYTES;
+    if (cell == LSTM) lstmStep(xAt, stride * width, hg, c, h, yAt, stride * n, rows, n);
+    else if (cell == GRU) gruStep(xAt, stride * width, hg, h, yAt, stride * n, rows, n);
+    else rnnStep(xAt, stride * width, hg, h, yAt, stride * n, rows, n, i32(cell == RNN_RELU));
+  }
+}
+
 /** h = y = tanh(x + hg); relu 1: max(x + hg, 0) */
-export function rnn_step(
+function rnnStep(
   x: usize, xRow: usize, hg: usize, h: usize, y: usize, yRow: usize, rows: usize, n: usize, relu: i32,
 ): void {
   for (; rows; rows--) {
@@ -36,7 +66,7 @@ export function rnn_step(
 }
 
 /** Gates i, f, g, o: c = f · c + i · g, h = y = o · tanh(c) */
-export function lstm_step(
+function lstmStep(
   x: usize, xRow: usize, hg: usize, c: usize, h: usize, y: usize, yRow: usize, rows: usize, n: usize,
 ): void {
   const gate = n * BYTES;
@@ -61,7 +91,7 @@ export function lstm_step(
 }
 
 /** Gates r, z, n: h = y = (h - n) · z + n, n = tanh(xn + r · hn) */
-export function gru_step(
+function gruStep(
   x: usize, xRow: usize, hg: usize, h: usize, y: usize, yRow: usize, rows: usize, n: usize,
 ): void {
   const gate = n * BYTES;
