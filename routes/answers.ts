@@ -116,7 +116,11 @@ const parameterFields = {
 };
 
 const parameterInfo = z
-  .object({ ...parameterFields, numel: z.int() })
+  .object({
+    ...parameterFields,
+    numel: z.int().nullable(),
+    status: z.enum(['uninitialized']).optional().describe('Of a lazy module: it has no shape yet.'),
+  })
   .register(documented, { id: 'ParameterInfo' });
 
 const moduleFields = {
@@ -158,11 +162,11 @@ export const parameterList = about('ParameterList', { parameters: z.array(parame
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
-  numel: z.int(),
+  numel: z.int().nullable(),
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
-  last_changed: z.int().describe('The revision that last changed it.'),
-  value: tensor,
+  last_changed: z.int().nullable().describe('The revision that last changed it.'),
+  value: z.union([tensor, z.null()]).describe('null while it is uninitialized.'),
   grad: z.null().describe('null before a backward.'),
 });
 
@@ -171,8 +175,21 @@ export const changedAnswer = about('Changed', {
   seed: z.int().nullable().optional(),
 });
 
+/** What stands for a lazy parameter's values. */
+const uninitialized = {
+  type: 'object',
+  properties: {
+    status: { type: 'string', enum: ['uninitialized'] },
+    dtype: { type: 'string' },
+    shape: { type: 'null' },
+  },
+  required: ['status', 'dtype', 'shape'],
+};
+
 export const stateDictAnswer = about('StateDict', {
-  state_dict: z.unknown().meta({ type: 'object', additionalProperties: ref('TensorObject') }),
+  state_dict: z
+    .unknown()
+    .meta({ type: 'object', additionalProperties: { anyOf: [ref('TensorObject'), uninitialized] } }),
 });
 
 export const loadedAnswer = about('LoadedStateDict', {
@@ -181,7 +198,11 @@ export const loadedAnswer = about('LoadedStateDict', {
   unexpected_keys: z.array(z.string()),
 });
 
-export const forwardAnswer = about('Outputs', { outputs: tensor });
+export const forwardAnswer = about('Outputs', {
+  outputs: z
+    .union([tensor, z.record(z.string(), tensor)])
+    .describe('One tensor; of a Graph with several outputs, an object of tensors by name.'),
+});
 
 export const changesAnswer = about('Changes', {
   oldest: z.int().describe('The oldest revision that the log still has.'),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { ApiError } from '../src/errors.js';
+import { release } from '../src/models/forward-answer.js';
 import type { Registry } from '../src/models/registry.js';
 import { negotiate } from '../src/plugins/accept.js';
 import { LANE_ROUTE, laneBody, laneOutcome } from '../src/plugins/lane.js';
@@ -11,8 +12,9 @@ import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.j
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
 import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
 import { RawTensor } from '../src/tensor/raw-tensor.js';
+import { TensorValue } from '../src/tensor/tensor-value.js';
 import { answerRaw, answerTensors, forwardAnswer, problems, TENSOR_TYPES, tensorSuccess } from './answers.js';
-import { layout, modelParams, orRaw, path, tensor } from './inputs.js';
+import { inputs, layout, modelParams, orRaw, path } from './inputs.js';
 
 const module = path.describe('The module to run alone; "" is the whole network.');
 const mode = z.literal('eval', 'must be "eval"').describe('As after net.eval().');
@@ -21,7 +23,7 @@ const forwardBody = z
   .preprocess(
     orRaw('inputs'),
     strict({
-      inputs: tensor,
+      inputs,
       module: module.default(''),
       timeout: timeout.optional(),
       priority: priority.optional(),
@@ -86,6 +88,10 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const begun = laneOutcome(request.raw);
       const body = await (begun ??
         models.get(request.params.model).forward(withOptions(request.body, options), terms));
+      if (type === RAW_MEDIA_TYPE && !(body.outputs instanceof TensorValue)) {
+        release(body);
+        throw new ApiError('NOT_ACCEPTABLE', ['JSON, having several outputs,']);
+      }
       return type === RAW_MEDIA_TYPE
         ? answerRaw(reply, body, { field: 'outputs', writer })
         : answerTensors(reply, body, { layout, writer });

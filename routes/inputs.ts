@@ -59,6 +59,12 @@ export const tensor = opaque('Tensor', {
   ],
 });
 
+export const inputs = opaque('Inputs', {
+  description: 'A tensor; of a module with several inputs, an object of tensors by name.',
+  anyOf: [ref('TensorInput'), { type: 'object', additionalProperties: ref('TensorInput') }],
+  examples: [[[1, 2, 3, 4]], { left: [[1, 2]], right: [[3, 4]] }],
+});
+
 const modules = { type: 'object', additionalProperties: ref('ModuleInput') };
 
 opaque('Module', {

@@ -14,6 +14,7 @@ import { stateDictRoutes } from '../routes/state-dict.js';
 import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
+import { materializeRoutes } from '../routes/materialize.js';
 import type { Config } from './config.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
@@ -29,6 +30,7 @@ import { describeApi, serveDescription } from './plugins/openapi.js';
 import { servePages } from './plugins/pages.js';
 import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
 import { readRaw } from './plugins/raw.js';
+import { refusal } from './plugins/refusal.js';
 import { typed, validatorCompiler } from './plugins/schema.js';
 import { acceptWebSockets } from './plugins/websocket.js';
 import { AnswerWriter } from './runtime/answer-writer.js';
@@ -58,12 +60,13 @@ export interface AppOptions {
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { config, registry, pool, memory, engine, maddFused } = options;
   const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
+  const requestId = requestIds();
   const app: FastifyInstance = Fastify({
     ...(options.logger !== undefined && { loggerInstance: options.logger }),
     // A line for each request is the debug level's, and so is a logger for each: they cost more than a small request.
     logController: new LogController({ disableRequestLogging: !logsRequests }),
     childLoggerFactory: (logger, bindings, opts) => (logsRequests ? logger.child(bindings, opts) : logger),
-    genReqId: requestIds(),
+    genReqId: requestId,
     trustProxy: false,
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: config.requestTimeoutMs,
@@ -106,6 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   moduleRoutes(routes, registry);
   parameterRoutes(routes, registry, writer);
   initRoutes(routes, registry);
+  materializeRoutes(routes, registry);
   tieRoutes(routes, registry);
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
@@ -115,15 +119,20 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.ready();
   // Lines for requests are the framework's.
   if (!logsRequests) {
+    const { queue } = registry.scheduler;
+    const observed = (status: number) => durations.of({ method: 'POST', route: LANE_ROUTE, status });
     openLane(app, {
       models: registry,
+      refuse: refusal({
+        queue,
+        defers: () => isClosing() || app.isUnderPressure() || config.corsOrigins.length > 0,
+        requestId,
+        durations: observed(503),
+      }),
       admits: ({ line }, bodyBytes) =>
-        !isClosing() &&
-        !app.isUnderPressure() &&
-        !registry.scheduler.queue.full(line) &&
-        admitsBody(bodyBytes),
+        !isClosing() && !app.isUnderPressure() && !queue.full(line) && admitsBody(bodyBytes),
       bodyLimitBytes: config.bodyLimitBytes,
-      durations: durations.of({ method: 'POST', route: LANE_ROUTE, status: 200 }),
+      durations: observed(200),
     });
   }
   return app;

@@ -15,6 +15,10 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: [405, '%s does not take %s'],
   NOT_ACCEPTABLE: [406, 'it is answered as %s only'],
   REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
+  UNINITIALIZED: [
+    409,
+    'the parameter at %s is uninitialized: the first forward, or materialize, gives it a shape',
+  ],
   MODEL_EXISTS: [409, 'there is already a model named %s'],
   BODY_TOO_LARGE: [413, 'the body is larger than %s bytes'],
   QUOTA_EXCEEDED: [413, 'the quota is exceeded'],

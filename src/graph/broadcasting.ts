@@ -1,7 +1,7 @@
 // PyTorch's broadcasting, and how a walk over two tensors of unlike shapes falls into few long loops.
 
 import { numel, type Shape } from '../tensor/shape.js';
-import { ShapeError } from './op.js';
+import { ShapeError, type Operand } from './op.js';
 import type { Apply, Value } from './tracer.js';
 
 /** The shape of a ∘ b. Throws ShapeError. */
@@ -15,6 +15,17 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
       `The size of tensor a (${x}) must match the size of tensor b (${y}) at non-singleton dimension ${i}`,
     );
   });
+}
+
+/** Operands with rows have them in one place; others are of a lower rank, and so the same for every row. */
+export function joinsRows(
+  inputs: readonly (Operand | null)[],
+  _attributes: unknown,
+  rows: readonly boolean[],
+): boolean {
+  const ranks = inputs.map((input) => input!.shape.length);
+  const rank = Math.max(...ranks);
+  return rank > 0 && ranks.every((own, i) => (own === rank) === rows[i]);
 }
 
 /** A loop of a walk: its length, and each operand's step in elements. */

@@ -26,6 +26,37 @@ export const UNARY_KERNELS = [
 ] as const;
 export type UnaryName = (typeof UNARY_KERNELS)[number];
 
+/** y[i] = f(x[i]) for i < n: what expressions compute besides activations. */
+export const FUNCTION_KERNELS = [
+  'abs',
+  'sqrt',
+  'exp',
+  'log',
+  'sin',
+  'cos',
+  'floor',
+  'round', // halves to the even neighbour
+  'sign',
+  'reciprocal',
+  'logical_not',
+] as const;
+export type FunctionName = (typeof FUNCTION_KERNELS)[number];
+
+/** What the kernel `elementwise` computes of two tensors, by its number; conditions are 0 and 1. */
+export const ELEMENTWISE = [
+  'minimum', // NaN wins, as in `maximum`
+  'maximum',
+  'less',
+  'less_equal',
+  'equal',
+  'not_equal',
+  'both', // neither is 0
+  'either',
+  'power',
+  'remainder', // with the sign of the divisor
+] as const;
+export type ElementwiseName = (typeof ELEMENTWISE)[number];
+
 /** dx[i] = dy[i] · f'(x[i]) for i < n; s is x, or f(x) where that is enough (src/graph/ops-pointwise.ts). */
 export type UnaryGradientKernel = (
   s: number,
@@ -54,7 +85,27 @@ export type BinaryKernel = (
 
 export type Kernels = Record<UnaryName, UnaryKernel> &
   Record<`${UnaryName}_gradient`, UnaryGradientKernel> &
+  Record<FunctionName, (x: number, y: number, n: number) => void> &
   Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> & {
+    /** `of`: the number of one of ELEMENTWISE; the rest as in `add`. */
+    elementwise(of: number, ...rest: Parameters<BinaryKernel>): void;
+    /** y = a where c is not 0, else b: as `add`, of three tensors. */
+    where(c: number, a: number, b: number, y: number, ...loops: readonly number[]): void;
+    /** The least (largest 0) or largest along the middle dimension of x[outer,d,inner], d > 0; NaN wins. */
+    extreme(largest: number, x: number, y: number, outer: number, d: number, inner: number): void;
+    /** y[i · s0 + j · s1 + l · s2] = x[n0,n1,n2] */
+    scatter(
+      x: number,
+      y: number,
+      n0: number,
+      n1: number,
+      n2: number,
+      s0: number,
+      s1: number,
+      s2: number,
+    ): void;
+    /** y[i] = value */
+    fill(y: number, n: number, value: number): void;
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
     /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */
@@ -255,13 +306,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       count: number,
       counts: number,
     ): void;
-    /** y[outer,extent]: zeros around x[outer,length], which begins at element `start` of each row. */
-    place(x: number, y: number, outer: number, length: number, start: number, extent: number): void;
-    /** x[outer,length] into rows of y that are `row` elements apart. */
-    scatter_rows(x: number, y: number, outer: number, length: number, row: number): void;
     /** Rows of x[outer,run] moved `by` elements on, zeros where there are none. */
     shift(x: number, y: number, outer: number, run: number, by: number): void;
-    zero(y: number, bytes: number): void;
     /** g = p · (g - Σ p · g) for each of the rows of d elements that softmax gave as p. */
     softmax_rows_gradient(p: number, g: number, rows: number, d: number): void;
     /** As src/kernels/recurrence.ts tells. */

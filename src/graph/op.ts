@@ -2,7 +2,7 @@
 
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
-import type { Kernels, UnaryName } from './kernels.js';
+import type { ElementwiseName, FunctionName, Kernels, UnaryName } from './kernels.js';
 import type { AttentionAttributes } from './attention.js';
 import type { BagMode } from './ops-embedding.js';
 import type { RecurrenceAttributes } from './recurrence.js';
@@ -12,9 +12,11 @@ import type { Apply, Value } from './tracer.js';
 export type Pair = readonly [number, number];
 
 type UnaryAttributes = Record<UnaryName, { a?: number; b?: number }>;
+/** y = f(x), and y = a ∘ b, broadcast as PyTorch does: see kernels.ts. */
+type FunctionAttributes = Record<FunctionName | ElementwiseName, Record<never, never>>;
 
 /** Each op's attributes. Inputs are given apart; an absent optional input (bias) is null. */
-export interface OpAttributes extends UnaryAttributes {
+export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   /** x[..., in], weight[out, in], bias[out]|null → [..., out] */
   linear: Record<never, never>;
   /** x[n, ci, h, w] or [ci, h, w] (dims 2); x[n, ci, l] or [ci, l] (dims 1, pairs [1, v]); weight, bias|null */
@@ -49,12 +51,6 @@ export interface OpAttributes extends UnaryAttributes {
   embedding_bag: { mode: BagMode; ends: boolean; padding?: number; byFrequency?: boolean };
   /** indices, weight, offsets|null, gradient[bags, d] → [rows, d] */
   embedding_bag_gradient: OpAttributes['embedding_bag'];
-  /** elements start, start + step, ... of a dimension, `count` of them */
-  slice: { dim: number; start: number; step: number; count: number };
-  /** gradient of slice's output → gradient of its input, which has `extent` elements along the dimension */
-  slice_gradient: { dim: number; start: number; step: number; extent: number };
-  /** all inputs, one behind the other along a dimension */
-  cat: { dim: number };
   /** y[i] = x[i - by] along a dimension, 0 where there is none */
   shift: { dim: number; by: number };
   /** no work: the same bytes seen with another shape; one extent may be -1, which is what the others leave */
@@ -69,10 +65,23 @@ export interface OpAttributes extends UnaryAttributes {
   sub: Record<never, never>;
   mul: Record<never, never>;
   div: Record<never, never>;
+  /** condition, a, b → a where the condition is not 0, else b */
+  where: Record<never, never>;
+  /** one value everywhere */
+  fill: { shape: Shape; value: number };
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
   /** over dimensions start ... end - 1, which are gone then */
   sum: { start: number; end: number };
+  /** the least and the largest over dimensions start ... end - 1, which are gone then */
+  amin: { start: number; end: number };
+  amax: { start: number; end: number };
+  /** one behind the other along a dimension */
+  cat: { dim: number };
+  /** elements start, start + step, ... of a dimension, `count` of them */
+  slice: { dim: number; start: number; step: number; count: number };
+  /** gradient of slice's output → gradient of its input, which has `extent` elements along the dimension */
+  slice_gradient: { dim: number; start: number; step: number; extent: number };
   /** s (the input or output of the function, see ops-pointwise), gradient of the output → gradient of the input */
   unary_gradient: { of: UnaryName; a?: number; b?: number };
   /** w[..., n, k] (transposed: [..., k, n]) → panels[..., ceil(n/16), k, 16], see Kernels.pack */
@@ -152,8 +161,18 @@ export interface Activation {
 export interface Op<N extends OpName> {
   /** The output's shape and dtype; throws ShapeError or DTypeError. */
   shape(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): Operand;
-  /** Whether row i of the output (along dimension 0) comes of row i of the first input and of nothing else of it. */
-  rowwise(inputs: readonly (Operand | null)[], attributes: OpAttributes[N]): boolean;
+  /**
+   * Whether row i of the output (along dimension 0) comes of row i of the inputs that have rows and of nothing else of
+   * them. `rows` tells which have: those that come of the graph's input. Asked only where that is the first alone, unless
+   * it `joins`.
+   */
+  rowwise(
+    inputs: readonly (Operand | null)[],
+    attributes: OpAttributes[N],
+    rows: readonly boolean[],
+  ): boolean;
+  /** Any of its inputs may have rows. */
+  readonly joins?: true;
   /** Bytes of scratch memory that each part needs. */
   scratch?(step: Step<N>, kernels: Kernels): number;
   /** How many parts the work falls into at most, when `wanted` would be good; absent: 1. Parts may run at once. */

@@ -1,7 +1,7 @@
 // Sums, differences, products and quotients of two tensors, and sums over dimensions.
 
 import { numel, type Shape } from '../tensor/shape.js';
-import { broadcastShape, loopsOver, reshape, sumTo, type Loop } from './broadcasting.js';
+import { broadcastShape, joinsRows, loopsOver, reshape, sumTo, type Loop } from './broadcasting.js';
 import type { Op } from './op.js';
 import { ranges } from './parts.js';
 import { requireFloat } from './requirements.js';
@@ -44,8 +44,8 @@ export function binary<N extends BinaryName>(name: N): Op<N> {
       requireFloat(b!, `${name}_cpu`);
       return { shape: broadcastShape(a!.shape, b!.shape), dtype: 'float32' };
     },
-    // A second operand without rows of its own is the same for every row.
-    rowwise: ([a, b]) => a!.shape.length > 0 && a!.shape.length > b!.shape.length,
+    rowwise: joinsRows,
+    joins: true,
     inPlace: true,
     parts: ({ inputs: [a, b], output }, wanted) =>
       loopsOver(output.shape, [a!.shape, b!.shape]).length <= 1 ? wanted : 1,
@@ -119,6 +119,16 @@ export const affine: Op<'affine'> = {
   gradient: ({ attributes: { scale }, gradient }, apply) => [
     apply('affine', [gradient], { scale, shift: 0 }),
   ],
+  cost: (_inputs, output) => numel(output.shape),
+};
+
+export const fill: Op<'fill'> = {
+  shape: (_inputs, { shape }) => ({ shape, dtype: 'float32' }),
+  rowwise: () => false,
+  bind({ attributes: { shape, value } }) {
+    const count = numel(shape);
+    return (kernels, { output }) => kernels.fill(output, count, value);
+  },
   cost: (_inputs, output) => numel(output.shape),
 };
 

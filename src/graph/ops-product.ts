@@ -66,7 +66,10 @@ export const product: Op<'product'> = {
     }
     return { shape: [...a!.shape.slice(0, -1), n], dtype: 'float32' };
   },
-  rowwise: ([a, panels]) => a!.shape.length > 2 || panels!.shape.length === 3,
+  // Matrices for each row, of rows or of one matrix for all.
+  rowwise: ([a, panels], _attributes, rows) =>
+    rows[0]! && (rows[1] ? a!.shape.length > 2 : panels!.shape.length === 3) && !rows[2],
+  joins: true,
   activates: true,
   parts({ inputs: [a, panels], attributes: { n } }, wanted) {
     const batch = numel(panels!.shape.slice(0, -3));

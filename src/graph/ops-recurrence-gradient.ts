@@ -48,7 +48,7 @@ const CELLS: Readonly<Record<Cell, BackwardCell>> = {
   lstm: {
     begin(kernels, { x, hg, dx, cells }, { at, n, width, stride, count, steps }) {
       const each = BYTES * count * n;
-      kernels.zero(cells, each);
+      kernels.fill(cells, count * n, 0);
       for (let t = 0; t < steps; t++) {
         const [gates, before] = [BYTES * at(t) * width, cells + t * each];
         kernels.lstm_gates(
@@ -107,7 +107,7 @@ export const recurrenceGradient: Op<'recurrence_gradient'> = {
         x: x!, hg: hg!, states: states!, dy: dy!, dx: output, dhg: output + bytes,
         dh: scratch, direct: scratch + each, dg, cells: dg + BYTES * count * width,
       };
-      kernels.zero(scratch, 2 * each);
+      kernels.fill(scratch, 2 * count * n, 0);
       begin?.(kernels, place, walk);
       for (let t = steps - 1; t >= 0; t--) {
         step(kernels, place, walk, t);

@@ -1,11 +1,13 @@
 // The one table of ops: what shapes each takes and gives, in PyTorch's words, and the kernel that computes it.
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
-import { affine, binary, sum } from './ops-arithmetic.js';
 import { attention, attentionGradient } from './ops-attention.js';
+import { affine, binary, fill, sum } from './ops-arithmetic.js';
+import { elementwise, extreme, where } from './ops-elementwise.js';
+import { pointwiseFunction } from './ops-functions.js';
+import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
-import { cat, slice, sliceGradient } from './ops-join.js';
 import { linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
@@ -51,9 +53,6 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   recurrence_gradient: recurrenceGradient,
   attention,
   attention_gradient: attentionGradient,
-  slice,
-  slice_gradient: sliceGradient,
-  cat,
   shift,
   flatten,
   identity,
@@ -66,7 +65,35 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   mul: binary('mul'),
   div: binary('div'),
   affine,
+  fill,
   sum,
+  abs: pointwiseFunction('abs'),
+  sqrt: pointwiseFunction('sqrt'),
+  exp: pointwiseFunction('exp'),
+  log: pointwiseFunction('log'),
+  sin: pointwiseFunction('sin'),
+  cos: pointwiseFunction('cos'),
+  floor: pointwiseFunction('floor'),
+  round: pointwiseFunction('round'),
+  sign: pointwiseFunction('sign'),
+  reciprocal: pointwiseFunction('reciprocal'),
+  logical_not: pointwiseFunction('logical_not'),
+  minimum: elementwise('minimum'),
+  maximum: elementwise('maximum'),
+  less: elementwise('less'),
+  less_equal: elementwise('less_equal'),
+  equal: elementwise('equal'),
+  not_equal: elementwise('not_equal'),
+  both: elementwise('both'),
+  either: elementwise('either'),
+  power: elementwise('power'),
+  remainder: elementwise('remainder'),
+  where,
+  amin: extreme('amin'),
+  amax: extreme('amax'),
+  cat,
+  slice,
+  slice_gradient: sliceGradient,
   unary_gradient: unaryGradient,
   pack,
   product,

@@ -15,6 +15,7 @@ import {
 } from './op.js';
 import { worthPacking } from './panels.js';
 import { isPointwise } from './ops-pointwise.js';
+import { rowsOf } from './rows.js';
 import type { Graph, Node, Output, Source } from './tracer.js';
 
 /** Where a step finds an operand: bytes into the arena, or one of the addresses bound for the run. */
@@ -197,11 +198,22 @@ export function makePlan(traced: Graph, kernels: Kernels): Plan {
     packed,
     arenaBytes: Math.max(arena.bytes, ALIGNMENT),
     cost,
-    rowwise:
-      graph.inputs.length === 1 &&
-      graph.outputs.every(({ source }) => owner(source).from !== 'stored') &&
-      graph.nodes.every((node) => opOf(node).rowwise(node.inputs, node.attributes)),
+    rowwise: isRowwise(graph),
   };
+}
+
+function isRowwise(graph: Graph): boolean {
+  if (graph.inputs.length !== 1) return false;
+  const has = rowsOf(graph);
+  return (
+    graph.outputs.every(({ source }) => has(source)) &&
+    graph.nodes.every((node) => {
+      const rows = node.sources.map(has);
+      if (!rows.includes(true)) return true;
+      const op = opOf(node);
+      return (op.joins ?? rows.lastIndexOf(true) === 0) && op.rowwise(node.inputs, node.attributes, rows);
+    })
+  );
 }
 
 /**

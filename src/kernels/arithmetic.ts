@@ -74,6 +74,11 @@ export function affine(x: usize, y: usize, n: usize, scale: f64, shift: f64): vo
   }
 }
 
+export function fill(y: usize, n: usize, value: f64): void {
+  const v = f32x4.splat(<f32>value);
+  for (let i: usize = 0; i < n; i += 4) storeLanes(y, i, n, v);
+}
+
 /** y[outer, inner] = Σ x[outer, d, inner] */
 export function sum(x: usize, y: usize, outer: usize, d: usize, inner: usize): void {
   const bytes = d * inner * BYTES;

@@ -133,6 +133,19 @@ function logOfNormal(x: v128): v128 {
   return f32x4.add(f32x4.add(m, y), f32x4.mul(n, splat(0.693359375)));
 }
 
+/** The natural logarithm of any x: -infinity of 0, NaN below. */
+// @ts-ignore: decorator
+@inline
+export function log(x: v128): v128 {
+  // Below the least normal number, 2^24 times as much is normal.
+  const tiny = f32x4.lt(x, splat(1.17549435e-38));
+  const normal = v128.bitselect(f32x4.mul(x, splat(16777216)), x, tiny);
+  const y = f32x4.sub(logOfNormal(normal), v128.and(tiny, splat(16.635532333438686)));
+  const positive = v128.bitselect(x, y, f32x4.eq(x, splat(Infinity)));
+  const zero = v128.bitselect(splat(-Infinity), positive, f32x4.eq(x, splat(0)));
+  return v128.bitselect(zero, splat(NaN), f32x4.ge(x, splat(0)));
+}
+
 /** log(1 + u) for a finite u >= 0. What 1 + u loses of u is put back by the derivative. */
 // @ts-ignore: decorator
 @inline

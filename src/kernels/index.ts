@@ -6,14 +6,16 @@ import { maddIsFused } from './lanes';
 
 export * from './activation-gradients';
 export * from './activations';
-export { add, affine, copy, div, gather, mul, sub, sum } from './arithmetic';
+export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
 export { conv, conv_scratch } from './conv';
 export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } from './embedding';
+export { elementwise, extreme, scatter, where } from './elementwise';
+export * from './functions';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
-export { place, scatter_rows, shift, zero } from './rows';
+export { shift } from './shift';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';

@@ -15,6 +15,7 @@ export const CHANGE_KINDS = [
   'load',
   'put_module',
   'remove_module',
+  'materialize',
   'freeze',
 ] as const;
 

@@ -5,8 +5,11 @@ import { didYouMean } from '../nearest.js';
 import { defaultInits } from '../nn/architecture.js';
 import { checkInit } from '../nn/init/apply.js';
 import type { InitSpec } from '../nn/init/spec.js';
-import { LAYERS, layerType, plainName } from '../nn/layers/table.js';
+import { LAYERS, layerType, plainName, type LayerType } from '../nn/layers/table.js';
+import { uninitialized, type PendingInit } from '../nn/lazy.js';
 import { applyOrder, joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
+import { replaced } from '../nn/paths.js';
+import type { Draft } from './draft.js';
 import { moduleAt, quoted, type Preparation } from './state.js';
 
 export interface InitRule {
@@ -28,35 +31,111 @@ export function init(request: InitRequest): Preparation {
     const faults = wrongNames(request.rules, order);
     const touched = new Map<Parameter, null>();
     const tasks: (() => void)[] = [];
+    const later = new Map<Module, PendingInit[]>();
     for (const { value: module, path } of order) {
-      const defaults = defaultInits(module);
+      const { lazy } = LAYERS[module.type];
       request.rules.forEach((rule, i) => {
-        if (rule.types && !rule.types.some((type) => layerType(type) === module.type)) return;
-        for (const [name, parameter] of module.parameters) {
-          const chosen = rule.parameters ? rule.parameters.includes(name) : parameter?.kind === 'parameter';
-          if (!parameter || !chosen) continue;
-          const own =
-            rule.init.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
-          const spec = own ? withThen(own.init, rule.init) : rule.init;
-          const integer = parameter.dtype !== 'float32' && !['default', 'zeros'].includes(rule.init.name);
-          const wrong = integer ? `${rule.init.name} fills float32 only` : checkInit(spec, parameter.shape);
-          if (wrong !== undefined)
-            faults.push({ path: `rules[${i}].init`, message: `${joinPath(path, name)}: ${wrong}` });
-          tasks.push(() => draft.init(draft.replace(parameter), spec, own?.zeroRow));
-          touched.set(parameter, null);
+        const types = rule.types?.map(layerType);
+        if (types && !types.includes(module.type) && !types.includes(lazy?.becomes as LayerType)) return;
+        const place = { path, at: `rules[${i}].init` };
+        if (lazy) {
+          // A module that stands at several places is asked at each, as apply does.
+          later.set(module, [...(later.get(module) ?? []), rule]);
+          faults.push(...lazyFaults(module, rule, place));
+          return;
         }
+        const found = tasksOf(module, rule, { draft, touched, place });
+        faults.push(...found.faults);
+        tasks.push(...found.tasks);
       });
     }
     if (faults.length > 0) throw new ApiError('INIT_INVALID', [], faults);
     if (request.seed !== undefined) draft.seed(request.seed);
     for (const task of tasks) task();
-    return { kind: 'init', touched, answer: { seed: request.seed ?? null } };
+    let tree = state.structure.root;
+    for (const [module, rules] of later) {
+      const pending = [...(module.pending ?? []), ...rules].slice(-MAX_PENDING);
+      tree = replaced(tree, module, { ...module, pending });
+    }
+    const answer = { seed: request.seed ?? null };
+    return { kind: 'init', touched, answer, ...(later.size > 0 && { root: tree }) };
   };
+}
+
+/** Inits that wait for one module's shape; of more, the first are forgotten: later ones fill what they filled. */
+const MAX_PENDING = 100;
+
+/** Inits that were asked for before a module had its parameters. */
+export function pendingTasks(
+  module: Module,
+  pending: readonly PendingInit[],
+  draft: Draft,
+): { tasks: (() => void)[]; faults: Fault[] } {
+  const touched = new Map<Parameter, null>();
+  const place = { path: '', at: 'init' };
+  const found = pending.map((rule) => tasksOf(module, rule, { draft, touched, place }));
+  return { tasks: found.flatMap(({ tasks }) => tasks), faults: found.flatMap(({ faults }) => faults) };
+}
+
+interface Place {
+  /** The module's. */
+  readonly path: string;
+  /** Where the init stands in the request. */
+  readonly at: string;
+}
+
+/** What a rule does to a module's own parameters, and what is wrong with it. */
+function tasksOf(
+  module: Module,
+  { parameters, init: asked }: PendingInit,
+  { draft, touched, place }: { draft: Draft; touched: Map<Parameter, null>; place: Place },
+): { tasks: (() => void)[]; faults: Fault[] } {
+  const tasks: (() => void)[] = [];
+  const faults: Fault[] = [];
+  const defaults = defaultInits(module);
+  for (const [name, parameter] of module.parameters) {
+    const chosen = parameters ? parameters.includes(name) : parameter?.kind === 'parameter';
+    if (!parameter || !chosen) continue;
+    const own = asked.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
+    const spec = own ? withThen(own.init, asked) : asked;
+    const wrong = faultOf(asked, spec, parameter);
+    if (wrong !== undefined)
+      faults.push({ path: place.at, message: `${joinPath(place.path, name)}: ${wrong}` });
+    tasks.push(() => draft.init(draft.replace(parameter), spec, own?.zeroRow));
+    touched.set(parameter, null);
+  }
+  return { tasks, faults };
+}
+
+function faultOf(
+  { name }: InitSpec,
+  spec: InitSpec,
+  { shape, dtype }: Pick<Parameter, 'shape' | 'dtype'>,
+): string | undefined {
+  if (dtype !== 'float32' && !['default', 'zeros'].includes(name)) return `${name} fills float32 only`;
+  return checkInit(spec, shape);
+}
+
+/** What is wrong with a rule for parameters that have no shape yet, whatever it will be. */
+function lazyFaults(module: Module, { parameters, init: asked }: InitRule, { path, at }: Place): Fault[] {
+  return uninitialized(module).flatMap(({ path: name, value: { kind, dtype, assumed } }) => {
+    const chosen = parameters ? parameters.includes(name) : kind === 'parameter';
+    const wrong =
+      chosen && asked.name !== 'default' ? faultOf(asked, asked, { shape: assumed, dtype }) : undefined;
+    return wrong === undefined ? [] : [{ path: at, message: `${joinPath(path, name)}: ${wrong}` }];
+  });
 }
 
 /** Names that mean nothing here: unknown layer types, and parameters that none of the modules can have. */
 function wrongNames(rules: readonly InitRule[], modules: readonly Named<Module>[]): Fault[] {
-  const known = new Set(['weight', 'bias', ...modules.flatMap(({ value }) => [...value.parameters.keys()])]);
+  const known = new Set([
+    'weight',
+    'bias',
+    ...modules.flatMap(({ value }) => [
+      ...value.parameters.keys(),
+      ...uninitialized(value).map(({ path }) => path),
+    ]),
+  ]);
   return rules.flatMap(({ types = [], parameters = [] }, i) => [
     ...types.flatMap((type, j) => {
       if (layerType(type)) return [];

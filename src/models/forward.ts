@@ -1,8 +1,8 @@
 // What forwards compute: their inputs decoded into memory, one below the other, the plan of their module run once on all
 // of them, and each one's rows of the output.
 
-import type { Operand } from '../graph/op.js';
-import { address } from '../graph/run.js';
+import { ShapeError, type Operand } from '../graph/op.js';
+import { address, type Place } from '../graph/run.js';
 import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
@@ -10,9 +10,14 @@ import type { Region } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
 import { byteLength, numel, type Shape } from '../tensor/shape.js';
 import { TensorValue, type TensorData } from '../tensor/tensor-value.js';
+import { LAYERS } from '../nn/layers/table.js';
+import { isLazy } from '../nn/lazy.js';
+import { outputNames } from '../nn/signature.js';
 import type { Workplace } from './draft.js';
+import type { NamedTensors } from './forward-answer.js';
+import { givenTo, type Given } from './given.js';
 import type { Panels } from './panels.js';
-import type { KnownPlan, Plans, Recipe } from './plans.js';
+import type { KnownPlan, PlannedInput, Plans, Recipe } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
 
 export interface ForwardRequest {
@@ -42,18 +47,35 @@ export interface Member {
   /** It has had its answer: what held its inputs may be gone. */
   readonly over: boolean;
   /** What it gets may be a HeldTensor, which is its own to release. */
-  answer(outputs: TensorValue): void;
+  answer(outputs: TensorValue | NamedTensors): void;
   fail(error: unknown): void;
 }
 
-/** Throws ApiError, TensorError, ShapeError, SizeError. */
+/** A module cannot run before its lazy ones have shapes. */
+export class LazyModuleError extends ShapeError {}
+
+/** Throws ApiError, TensorError, ShapeError, SizeError, LazyModuleError. */
 export function prepare(state: ModelState, request: ForwardRequest, { plans }: Means): Prepared {
-  const { inputs } = request;
+  let { inputs } = request;
   const { module, path } = moduleAt(state, request.module);
-  const { shape, dtype, integral } = inspectTensor(inputs, 'inputs');
+  if (state.structure.lazy && isLazy(module)) throw new LazyModuleError('a module of it is uninitialized');
+  if (LAYERS[module.type].inputs) {
+    const given = givenTo(module, inputs);
+    if (given.length > 1 || outputNames(module)) {
+      return { recipe: plans.findNamed(module, path, given.map(planned)), inputs: given, rows: 1 };
+    }
+    inputs = given[0]!.value;
+  }
+  const input = planned({ value: inputs, path: 'inputs' });
+  const recipe = plans.find(module, path, input);
+  return { recipe, inputs, rows: recipe.rowwise ? input.shape[0]! : recipe.rows };
+}
+
+/** What is known of a tensor before it is decoded. Throws TensorError or SizeError. */
+export function planned({ value, path }: Given): PlannedInput {
+  const { shape, dtype, integral } = inspectTensor(value, path);
   byteLength(shape, dtype ?? 'float32');
-  const recipe = plans.find(module, path, { shape, dtype: dtype === 'int32' ? 'int64' : dtype, integral });
-  return { recipe, inputs, rows: recipe.rowwise ? shape[0]! : recipe.rows };
+  return { shape, dtype: dtype === 'int32' ? 'int64' : dtype, integral };
 }
 
 /**
@@ -76,7 +98,13 @@ export async function runBatch(state: ModelState, batch: readonly Member[], mean
   try {
     readable = gather(batch, memory.tensor(room, input.shape, input.dtype));
     if (readable.length === batch.length) {
-      const result = await run(state, known, { room, arena: room.address + inputBytes }, means);
+      const place = await run(
+        state,
+        known,
+        { room, inputs: [room.address], arena: room.address + inputBytes },
+        means,
+      );
+      const result = address(output.at, place);
       const { shape, dtype } = output;
       if (byteLength(shape, dtype) <= COPIED_BYTES)
         copyOut(batch, memory.view(room.segment, result, shape, dtype));
@@ -151,23 +179,30 @@ function scatter(
   }
 }
 
-/** Runs a plan whose input stands at the beginning of `room`; the address of its output. */
-async function run(
+/** Of a run: its memory, and the addresses in it of the inputs and the arena. */
+export interface Room {
+  readonly room: Region;
+  readonly inputs: readonly number[];
+  readonly arena: number;
+}
+
+/** Runs a plan whose inputs stand in `room`; its outputs are where the answer and the plan say. */
+export async function run(
   { tensors }: ModelState,
   known: KnownPlan,
-  { room, arena }: { room: Region; arena: number },
+  { room, inputs, arena }: Room,
   { plans, panels, workplace: { memory, dispatcher } }: Means,
-): Promise<number> {
+): Promise<Place> {
   const { id, plan, stored, packed } = known;
   const held = panels.hold(packed);
   try {
     const bindings = [
       ...stored.map((parameter) => tensors.get(parameter as Parameter).region.address),
-      room.address,
+      ...inputs,
       ...held.map((region) => region?.address ?? 0),
     ];
     await dispatcher.forward(plan, { plan: id, segment: room.segment, arena, bindings });
-    return address(plan.outputs[0]!.at, { arena, bindings });
+    return { arena, bindings };
   } finally {
     for (const region of held) if (region) memory.release(region);
     plans.done(known);

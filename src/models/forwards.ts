@@ -2,12 +2,13 @@
 // belongs to one revision: changes wait until the batch is done.
 
 import { ValueError } from '../graph/op.js';
-import { HeldTensor } from '../runtime/held-tensor.js';
 import { QuotaError } from '../runtime/memory.js';
 import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { explain } from './failures.js';
-import { prepare, runBatch, type ForwardRequest, type Means, type Member } from './forward.js';
+import { release, type NamedTensors } from './forward-answer.js';
+import { LazyModuleError, prepare, type ForwardRequest, type Means, type Member } from './forward.js';
+import { runMembers } from './forward-named.js';
 import { Group } from './group.js';
 import type { ReadWriteLock } from './lock.js';
 import type { Recipe } from './plans.js';
@@ -23,7 +24,7 @@ export interface Identity extends Record<string, unknown> {
 }
 
 export interface Outputs extends Identity {
-  readonly outputs: TensorValue;
+  readonly outputs: TensorValue | NamedTensors;
 }
 
 /** A model as its forwards see it. */
@@ -31,6 +32,8 @@ export interface Runnable extends ModelState {
   identity(): Identity;
   /** Throws MODEL_NOT_FOUND where it is deleted. */
   assertAlive(): void;
+  /** Gives lazy modules the shapes that a forward of this request gives them. */
+  materializeFor(request: ForwardRequest): Promise<unknown>;
 }
 
 export interface ForwardsOptions extends Means {
@@ -83,9 +86,20 @@ export class Forwards {
       const { rowsHere, here, away } = this.groupsOf(recipe);
       scheduler.add(rows <= rowsHere ? here : away, caller);
     } catch (error) {
-      caller.fail(error);
       lock.unshare();
+      if (error instanceof LazyModuleError && !caller.materialized) this.materialize(caller, request);
+      else caller.fail(error);
     }
+  }
+
+  /** Asks for the change that gives lazy modules their shapes, and stands in line behind it. */
+  private materialize(caller: Caller, request: ForwardRequest): void {
+    const { model, lock } = this.options;
+    caller.materialized = true;
+    model.materializeFor(request).then(
+      () => lock.share(() => this.add(caller)),
+      (error: unknown) => caller.fail(error),
+    );
   }
 
   private groupsOf(recipe: Recipe): Groups {
@@ -114,7 +128,7 @@ export class Forwards {
   private async runBatch(batch: readonly Caller[]): Promise<void> {
     const { model, lock } = this.options;
     try {
-      await runBatch(model, batch, this.options);
+      await runMembers(model, batch, this.options);
     } catch (error) {
       const apart = error instanceof QuotaError || (batch.length > 1 && isOnesOwn(error));
       if (apart) for (const caller of batch) await this.runAlone(caller);
@@ -129,7 +143,7 @@ export class Forwards {
     const { model, scheduler } = this.options;
     while (!caller.over) {
       try {
-        return await runBatch(model, [caller], this.options);
+        return await runMembers(model, [caller], this.options);
       } catch (error) {
         if (!(error instanceof QuotaError && (await scheduler.anotherDone()))) return caller.fail(error);
       }
@@ -150,6 +164,8 @@ class Caller implements Member {
   recipe!: Recipe;
   inputs: unknown;
   size = 0;
+  /** Lazy modules got their shapes for it. */
+  materialized = false;
   private readonly resolve: (outputs: Outputs) => void;
   private readonly reject: (error: unknown) => void;
 
@@ -167,10 +183,10 @@ class Caller implements Member {
     return this.task.over;
   }
 
-  answer(outputs: TensorValue): void {
+  answer(outputs: TensorValue | NamedTensors): void {
     const { name, epoch, revision } = this.identity!;
     if (this.task.end('done')) this.resolve({ name, epoch, revision, outputs });
-    else if (outputs instanceof HeldTensor) outputs.release();
+    else release({ outputs });
   }
 
   giveUp(error: unknown): void {

@@ -10,12 +10,14 @@ import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
+import { materialize } from './edit-materialize.js';
 import { NAMINGS, patch, type ClientPatchOp, type ParameterEdit } from './edit-patch.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
-import type { ForwardRequest } from './forward.js';
+import { planned, type ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
+import { describedTo, givenTo, type Described } from './given.js';
 import { ReadWriteLock } from './lock.js';
 import { Panels } from './panels.js';
 import { Plans } from './plans.js';
@@ -152,6 +154,15 @@ export class Model implements ModelState {
 
   putModule(path: string, architecture: unknown, terms?: Terms): Promise<Body> {
     return this.change(putModule(path, architecture), terms);
+  }
+
+  /** Gives lazy modules the shapes that a forward of such inputs gives them, without running it. */
+  materialize({ module: at, given }: { module: string; given: Described }, terms?: Terms): Promise<Body> {
+    return this.change(materialize({ module: at, inputs: (module) => describedTo(module, given) }), terms);
+  }
+
+  materializeFor({ module: at, inputs }: ForwardRequest): Promise<unknown> {
+    return this.change(materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(planned) }));
   }
 
   removeModule(path: string, terms?: Terms): Promise<Body> {

@@ -4,9 +4,10 @@
 import { makePlan, type Plan } from '../graph/plan.js';
 import { DTypeError } from '../graph/op.js';
 import { withRows } from '../graph/rows.js';
-import { Tracer, type Graph, type Stored } from '../graph/tracer.js';
+import { Tracer, type Graph, type Stored, type Value } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
-import { traceModule } from '../nn/trace.js';
+import { traceModule, traceOutputs } from '../nn/trace.js';
+import { outputNames } from '../nn/signature.js';
 import type { Module, Parameter } from '../nn/module.js';
 import type { Pool } from '../runtime/pool.js';
 import type { PlanId } from '../runtime/protocol.js';
@@ -48,6 +49,8 @@ export interface Recipe {
   readonly arenaBytes: number;
   /** By number of rows. */
   readonly plans: Map<number, KnownPlan>;
+  /** Of a module with several inputs or outputs: not row-wise, and run in a way of its own (forward-named.ts). */
+  readonly named?: { readonly outputs: readonly string[] | undefined };
 }
 
 /** Ids are words of a ring's entry: they wrap long after a plan of the same number was dropped. 0 is nobody's. */
@@ -94,6 +97,22 @@ export class Plans {
       plans,
     };
     this.keep(recipe, rows, plan);
+    return recipe;
+  }
+
+  /** The same for a module of several inputs or outputs: `inputs` in their order. */
+  findNamed(module: Module, path: string, inputs: readonly PlannedInput[]): Recipe {
+    // No path is JSON: none of these keys is one of those above.
+    const key = JSON.stringify([path, inputs]);
+    const known = this.recipes.get(key);
+    if (known) return known;
+    const graph = traceAny(inputs, (tracer, values) => traceOutputs(tracer, module, values));
+    const plan = makePlan(graph, this.kernels);
+    const { cost, arenaBytes } = plan;
+    const plans = new Map<number, KnownPlan>();
+    const named = { outputs: outputNames(module) };
+    const recipe: Recipe = { key, graph, rows: 1, rowwise: false, cost, arenaBytes, plans, named };
+    this.keep(recipe, 1, plan);
     return recipe;
   }
 
@@ -152,16 +171,42 @@ function keyOf(
 }
 
 function trace(module: Module, input: PlannedInput): Graph {
-  const attempt = (dtype: DType): Graph => {
-    const tracer = new Tracer();
-    const x = tracer.input({ shape: input.shape, dtype });
-    return tracer.graph(traceModule(tracer, module, x));
-  };
-  if (input.dtype) return attempt(input.dtype);
-  try {
-    return attempt('float32');
-  } catch (error) {
-    if (!(error instanceof DTypeError) || !input.integral) throw error;
-    return attempt('int64');
+  return traceAny([input], (tracer, [x]) => [traceModule(tracer, module, x!)]);
+}
+
+/**
+ * What `trace` makes of inputs in the first dtypes that it takes: those without one are float32 before they are int64.
+ * Throws what it throws for the last.
+ */
+export function traceAny(
+  inputs: readonly PlannedInput[],
+  trace: (tracer: Tracer, values: readonly Value[]) => readonly Value[],
+): Graph {
+  let last: unknown;
+  for (const dtypes of attempts(inputs)) {
+    try {
+      const tracer = new Tracer();
+      const values = inputs.map(({ shape }, i) => tracer.input({ shape, dtype: dtypes[i]! }));
+      return tracer.graph(...trace(tracer, values));
+    } catch (error) {
+      if (!(error instanceof DTypeError)) throw error;
+      last = error;
+    }
   }
+  throw last;
+}
+
+/** More inputs without a dtype than these are of one dtype. */
+const MAX_CHOICES = 4;
+
+function attempts(inputs: readonly PlannedInput[]): DType[][] {
+  const open = inputs.filter(({ dtype, integral }) => !dtype && integral).length;
+  const typed = (choose: (i: number) => DType): DType[] => {
+    let i = 0;
+    return inputs.map(({ dtype, integral }) => dtype ?? (integral ? choose(i++) : 'float32'));
+  };
+  if (open > MAX_CHOICES) return [typed(() => 'float32'), typed(() => 'int64')];
+  return Array.from({ length: 2 ** open }, (_, bits) =>
+    typed((i) => ((bits >> i) & 1 ? 'int64' : 'float32')),
+  );
 }

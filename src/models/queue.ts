@@ -91,17 +91,23 @@ export class Queue {
 
   /** Throws OVERLOADED where `enter` would. */
   admit(line: Line): void {
+    const refusal = this.refusal(line);
+    if (refusal) throw refusal;
+  }
+
+  /** What `admit` throws; it counts. */
+  refusal(line: Line): ApiError | undefined {
     const full = this.fullLine(line);
-    if (!full) return;
+    if (!full) return undefined;
     const now = performance.now();
     if (now - this.sweptAt >= SWEEP_INTERVAL_MS) {
       this.sweptAt = now;
       // Who leaves, leaves its place to the last.
       for (let i = this.waiting.length - 1; i >= 0; i--) this.waiting[i]?.check();
-      if (!this.fullLine(line)) return;
+      if (!this.fullLine(line)) return undefined;
     }
     this.tallies.requests.overloaded++;
-    throw full.refusal(now);
+    return full.refusal(now);
   }
 
   leave(task: Task): void {

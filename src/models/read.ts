@@ -4,13 +4,14 @@
 import { ApiError } from '../errors.js';
 import { optionsAsJson } from '../nn/options.js';
 import { featureWarnings } from '../nn/features.js';
+import { everyEntry, uninitialized, type Uninitialized } from '../nn/lazy.js';
 import { everyName, joinPath, namedModules, type Module, type Parameter } from '../nn/module.js';
 import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { moduleAt, parameterAt, viewOf, type ModelState } from './state.js';
+import { moduleAt, parameterAt, uninitializedAt, viewOf, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */
@@ -48,19 +49,22 @@ export function module(state: ModelState, path: string) {
   return describeModule(state, found.module, found.path);
 }
 
-function describeModule(
-  state: ModelState,
-  { type, options, parameters: own, children }: Module,
-  path: string,
-) {
+function describeModule(state: ModelState, module: Module, path: string) {
+  const { type, options, parameters: own, children } = module;
   const present = [...own].filter((entry): entry is [string, Parameter] => entry[1] !== null);
   return {
     path,
     type,
     options: optionsAsJson(options),
-    parameters: present.map(([name, parameter]) => describeParameter(state, parameter, joinPath(path, name))),
+    parameters: [
+      ...present.map(([name, parameter]) => describeParameter(state, parameter, joinPath(path, name))),
+      ...uninitialized(module).map(({ path: name, value }) =>
+        describeUninitialized(value, joinPath(path, name)),
+      ),
+    ],
+    ...(module.pending && { pending_init: module.pending }),
     children: [...children].map(([name, child]) => ({ name, path: joinPath(path, name), type: child.type })),
-    repr: printModule({ type, options, parameters: own, children }),
+    repr: printModule(module),
   };
 }
 
@@ -73,16 +77,41 @@ export interface ParametersQuery {
 /** named_parameters() of a subtree: each storage once, named relative to it. */
 export function parameters(state: ModelState, { module: at, recurse, kind }: ParametersQuery) {
   const { module: root } = moduleAt(state, at);
-  const named = everyName(recurse ? root : { ...root, children: new Map() });
+  const top = recurse ? root : { ...root, children: new Map() };
+  const named = everyName(top);
   const names = new Map<Parameter, string[]>();
   for (const { path, value } of named) {
     if (kind !== 'all' && value.kind !== kind) continue;
     names.set(value, [...(names.get(value) ?? []), path]);
   }
-  return [...names].map(([parameter, [path, ...aliases]]) => ({
-    ...describeParameter(state, parameter, path!),
-    aliases,
-  }));
+  const described = new Map(
+    [...names].map(([parameter, [path, ...aliases]]) => [
+      path!,
+      { ...describeParameter(state, parameter, path!), aliases },
+    ]),
+  );
+  if (!state.structure.lazy) return [...described.values()];
+  return everyEntry(top)
+    .filter(({ path, value }) =>
+      'assumed' in value ? kind === 'all' || value.kind === kind : described.has(path),
+    )
+    .map(({ path, value }) =>
+      'assumed' in value ? describeUninitialized(value, path) : described.get(path)!,
+    );
+}
+
+/** Of a lazy module: it has no shape, and no values. */
+function describeUninitialized({ kind, dtype }: Uninitialized, path: string) {
+  const none = { shape: null, numel: null };
+  return {
+    path,
+    aliases: [],
+    kind,
+    ...none,
+    dtype,
+    requires_grad: kind === 'parameter',
+    status: 'uninitialized',
+  };
 }
 
 function describeParameter(state: ModelState, parameter: Parameter, path: string) {
@@ -100,6 +129,11 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
 
 /** The composite object: value, gradient and what is known of both. */
 export function parameter(state: ModelState, path: string, index: string | undefined) {
+  const lazy = uninitializedAt(state, path);
+  if (lazy) {
+    const known = describeUninitialized(lazy.value, lazy.path);
+    return { ...known, is_leaf: true, last_changed: null, value: null, grad: null };
+  }
   const { parameter: found } = parameterAt(state, path);
   const value = index === undefined ? state.tensors.read(found) : slice(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
@@ -120,14 +154,22 @@ function slice({ tensors }: ModelState, parameter: Parameter, index: string): Te
   return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
 }
 
+/** What stands for the values of a lazy parameter. */
+interface UninitializedEntry {
+  readonly status: 'uninitialized';
+  readonly dtype: string;
+  readonly shape: null;
+}
+
 /** Every name with its values; names of one storage each have them. */
-export function stateDict(state: ModelState, at: string): Record<string, TensorValue> {
+export function stateDict(state: ModelState, at: string): Record<string, TensorValue | UninitializedEntry> {
   const { module: root } = moduleAt(state, at);
   const copies = new Map<Parameter, TensorValue>();
-  const entries = everyName(root).map(({ path, value }) => {
+  const entries = everyEntry(root).map(({ path, value }): [string, TensorValue | UninitializedEntry] => {
+    if ('assumed' in value) return [path, { status: 'uninitialized', dtype: value.dtype, shape: null }];
     const known = copies.get(value) ?? state.tensors.read(value);
     copies.set(value, known);
-    return [path, known] as const;
+    return [path, known];
   });
   return Object.fromEntries(entries);
 }

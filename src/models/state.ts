@@ -1,7 +1,8 @@
 // What a live model consists of, and how its parts are found by a client's path. No part of it is changed here.
 
 import { ApiError } from '../errors.js';
-import type { Module, Parameter } from '../nn/module.js';
+import { uninitialized, type Uninitialized } from '../nn/lazy.js';
+import { joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
 import { findModule, findParameter } from '../nn/paths.js';
 import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from '../tensor/index-grammar.js';
 import type { Shape } from '../tensor/shape.js';
@@ -50,9 +51,21 @@ export function moduleAt(state: ModelState, path: string): { path: string; modul
 export function parameterAt(state: ModelState, path: string): { path: string; parameter: Parameter } {
   const found = findParameter(state.structure.root, path);
   if (!('parameter' in found)) {
+    const lazy = uninitializedAt(state, path);
+    if (lazy) throw new ApiError('UNINITIALIZED', [quoted(lazy.path)]);
     throw new ApiError('PARAMETER_NOT_FOUND', [quoted(path)], suggestion(path, found.suggestion));
   }
   return found;
+}
+
+/** The parameter or buffer at a path, where it has no shape yet. */
+export function uninitializedAt({ structure }: ModelState, path: string): Named<Uninitialized> | undefined {
+  if (!structure.lazy) return undefined;
+  const dot = path.lastIndexOf('.');
+  const owner = findModule(structure.root, path.slice(0, Math.max(dot, 0)));
+  if (!('module' in owner)) return undefined;
+  const found = uninitialized(owner.module).find(({ path: name }) => name === path.slice(dot + 1));
+  return found && { path: joinPath(owner.path, found.path), value: found.value };
 }
 
 /** What an index takes of a tensor; throws INDEX_INVALID or INDEX_OUT_OF_RANGE. `at` is where the index stands. */

@@ -3,6 +3,8 @@
 
 import { HeldTensor } from '../runtime/held-tensor.js';
 import { stringifyAnswer } from '../tensor/json.js';
+import { ApiError } from '../errors.js';
+import { TensorValue } from '../tensor/tensor-value.js';
 import { release } from './forward-answer.js';
 import type { Outputs } from './forwards.js';
 import type { Outbox } from './outbox.js';
@@ -23,6 +25,8 @@ function sendText(outbox: Outbox, asked: AskedForward, answer: Outputs): number 
 
 function sendFrame(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
   const { outputs } = answer;
+  if (!(outputs instanceof TensorValue))
+    throw new ApiError('NOT_ACCEPTABLE', ['text, having several outputs,']);
   const { shape, dtype } = outputs;
   const header = `${beginning(asked, answer)},"shape":[${shape.join(',')}],"dtype":"${dtype}"}`;
   const data = frameData(outputs);

@@ -180,7 +180,7 @@ export const outputsMessage = z.strictObject({
   model: z.string(),
   epoch: z.string(),
   revision,
-  outputs: tensor,
+  outputs: z.union([tensor, z.record(z.string(), tensor)]),
 });
 
 /** The header of a binary frame, which answers a binary frame. */

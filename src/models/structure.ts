@@ -1,9 +1,12 @@
 // A module tree with its names looked up once: which names lead to which storage, in PyTorch's order.
 
+import { isLazy } from '../nn/lazy.js';
 import { everyName, type Module, type Named, type Parameter } from '../nn/module.js';
 
 export class Structure {
   readonly root: Module;
+  /** Whether parameters have no shape yet. */
+  readonly lazy: boolean;
   /** state_dict's names: each name of each parameter and buffer. */
   readonly names: readonly Named<Parameter>[];
   /** The names of each storage; the first is its path, the others its aliases. */
@@ -11,6 +14,7 @@ export class Structure {
 
   constructor(root: Module) {
     this.root = root;
+    this.lazy = isLazy(root);
     this.names = everyName(root);
     const namesOf = new Map<Parameter, string[]>();
     for (const { path, value } of this.names) {

@@ -5,6 +5,7 @@ import { LAYERS } from './layers/table.js';
 import type { OptionDefinition } from './layer.js';
 import { joinPath, type Module, type Named, type Parameter } from './module.js';
 import { pythonRepr, type OptionValue } from './options.js';
+import { givenOptions, type Wiring } from './wiring.js';
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 
@@ -39,7 +40,8 @@ class Describer {
       type,
       ...Object.fromEntries(given),
       ...(tie.length > 0 && { tie: Object.fromEntries(tie) }),
-      ...(definition.container && { children: this.children(module, path) }),
+      ...(module.wiring && this.wiring(module, module.wiring, path)),
+      ...(definition.container && !module.wiring && { children: this.children(module, path) }),
     };
   }
 
@@ -49,6 +51,19 @@ class Describer {
       const described = this.module(child, joinPath(path, name));
       return named || name !== String(position) ? { ...described, name } : described;
     });
+  }
+
+  private wiring({ children }: Module, { inputs, nodes, outputs }: Wiring, path: string): JsonObject {
+    const described = nodes.map(({ name, inputs: read, op }): JsonObject => {
+      const what: JsonObject = op
+        ? {
+            op: op.name,
+            ...Object.fromEntries(givenOptions(op).map(([key, value]) => [key, asJson(value)])),
+          }
+        : { module: this.module(children.get(name)!, joinPath(path, name)) };
+      return { name, ...what, inputs: [...read] };
+    });
+    return { inputs: [...inputs], nodes: described, outputs: [...outputs] };
   }
 
   /** The modules that a module is made of are not described, but may be referred to. */

@@ -4,13 +4,15 @@
 
 import type { Fault } from '../errors.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
-import { isObject, listChildren, reordered } from './children.js';
+import { isObject, listChildren, reordered, type ListedChild } from './children.js';
 import { LAYERS, layerType, type LayerType } from './layers/table.js';
 import type { OptionDefinition } from './layer.js';
+import { uninitialized } from './lazy.js';
 import { constructionInits, copyModule, makeModule, type DefaultInit } from './make-module.js';
 import { everyName, joinPath, type Module, type Parameter } from './module.js';
 import { didYouMean, nearest } from './near-miss.js';
 import { checkOptions, MAX_FAULTS, pathKey, shown } from './options.js';
+import { listNodes, readNames, wire, WIRING_KEYS } from './read-wiring.js';
 import { excess, TreeSizes, type TreeLimits } from './tree-size.js';
 
 export { defaultInits, type DefaultInit } from './make-module.js';
@@ -239,7 +241,8 @@ class Reader {
     if (!type) return undefined;
     const definition = LAYERS[type];
     const structural: readonly string[] = STRUCTURE;
-    const given = new Map([...node].filter(([name]) => !structural.includes(name)));
+    const wired = (name: string): boolean => definition.wired === true && WIRING_KEYS.includes(name);
+    const given = new Map([...node].filter(([name]) => !structural.includes(name) && !wired(name)));
     const { options, faults } = checkOptions({ type, definition }, given, at);
     for (const { path, message } of faults) this.fault(path, message);
     const module = faults.length === 0 ? this.made(makeModule(type, options), place) : undefined;
@@ -251,7 +254,8 @@ class Reader {
       this.failed.add(place.path);
     }
     // The children of a module that cannot be are read for their faults.
-    if (definition.container) this.children(node.get('children'), module ?? makeModule(type, {}), place);
+    if (definition.wired) this.graph(node, module ?? makeModule(type, {}), place);
+    else if (definition.container) this.children(node.get('children'), module ?? makeModule(type, {}), place);
     else if (node.has('children')) this.fault(`${at}.children`, `${type} has no children`);
     if (module && node.has('tie')) this.tie(node.get('tie'), module, place);
     return module;
@@ -360,14 +364,51 @@ class Reader {
 
   private children(json: unknown, module: Module, place: Place): void {
     const at = `${place.at}.children`;
-    if (Array.isArray(json) && json.length > this.limits.maxModules) {
-      this.fault(at, excess({ places: json.length, depth: place.depth }, this.limits)!);
-      return;
+    if (this.tooMany(json, at, place)) return;
+    this.attach(listChildren(json, module.type, at, this.report), module, place);
+  }
+
+  /** A Graph's nodes: modules are its children, ops count as modules do. */
+  private graph(node: Node, module: Module, place: Place): void {
+    const { at } = place;
+    if (node.has('children')) this.fault(`${at}.children`, 'a Graph has nodes');
+    if (this.tooMany(node.get('nodes'), `${at}.nodes`, place)) return;
+    const inputs = readNames(node.get('inputs'), `${at}.inputs`, this.report);
+    const outputs = readNames(node.get('outputs'), `${at}.outputs`, this.report);
+    const nodes = listNodes(node.get('nodes'), `${at}.nodes`, this.report);
+    this.constructed += nodes.filter(({ op }) => op).length;
+    const wrong = excess({ places: this.constructed, depth: place.depth }, this.limits);
+    if (wrong !== undefined) {
+      this.exhausted = true;
+      return void this.fault(`${at}.nodes`, wrong);
     }
+    const children = nodes.filter(({ op }) => !op);
+    this.attach(
+      children.map(({ name, at: nodeAt, json }) => ({ name, at: `${nodeAt}.module`, json })),
+      module,
+      place,
+    );
+    // Names of nodes that cannot be read would be missed.
+    const all = nodes.length === (node.get('nodes') as readonly unknown[] | undefined)?.length;
+    if (!inputs || !outputs || !all || this.exhausted) return;
+    const child = (name: string): Module | undefined => module.children.get(name);
+    const wiring = wire({ inputs, nodes, outputs, child }, at, this.report);
+    if (wiring) Object.assign(module, { wiring });
+  }
+
+  private readonly report = (path: string, message: string): void => void this.fault(path, message);
+
+  /** Whether there are more in a list than modules may be. */
+  private tooMany(json: unknown, at: string, { depth }: Place): boolean {
+    if (!Array.isArray(json) || json.length <= this.limits.maxModules) return false;
+    this.fault(at, excess({ places: json.length, depth }, this.limits)!);
+    return true;
+  }
+
+  private attach(listed: readonly ListedChild[], module: Module, place: Place): void {
     this.open.add(module);
     let places = 1;
-    const report = (path: string, message: string): void => this.fault(path, message);
-    for (const { name, at: childAt, json: child } of listChildren(json, module.type, at, report)) {
+    for (const { name, at: childAt, json: child } of listed) {
       if (this.exhausted) break;
       const path = place.path === undefined ? undefined : joinPath(place.path, name);
       const attach = (made: Module): void => void module.children.set(name, made);
@@ -391,6 +432,10 @@ class Reader {
       const tieAt = `${at}${pathKey(name)}`;
       const [owner, ownName] = ownerOf(module, name);
       const own = owner?.parameters.get(ownName);
+      if (uninitialized(module).some(({ path: lazy }) => lazy === name)) {
+        this.fault(tieAt, 'is uninitialized: a lazy parameter is tied once it has a shape');
+        continue;
+      }
       if (!own) {
         const hint = didYouMean(name, module.parameters.keys());
         this.fault(tieAt, `this ${module.type} has no parameter ${shown(name)}${hint}`);

@@ -1,6 +1,7 @@
 // Mistakes in extents that a chain of layers shows before any input is seen: a Linear(8, 1) after a Linear(4, 6).
 // What is not known is not guessed: a Flatten, or a new rank, ends what was known.
 
+import type { LayerDefinition } from './layer.js';
 import { LAYERS } from './layers/table.js';
 import { joinPath, type Module } from './module.js';
 
@@ -21,8 +22,10 @@ export function featureWarnings(root: Module): string[] {
     if (!definition.container) return flow(module, path, before, warnings);
     if (definition.trace) {
       let known = before;
-      for (const [name, child] of module.children) known = visit(child, joinPath(path, name), known);
-      return known;
+      for (const [name, child] of module.children) {
+        known = visit(child, joinPath(path, name), givenTo(definition.branches, before, known));
+      }
+      return definition.branches ? NOTHING : known;
     }
     // Without a forward of its own, each child is a chain by itself.
     for (const [name, child] of module.children) visit(child, joinPath(path, name), NOTHING);
@@ -30,6 +33,11 @@ export function featureWarnings(root: Module): string[] {
   };
   visit(root, '', NOTHING);
   return warnings;
+}
+
+function givenTo(branches: LayerDefinition['branches'], before: Known, previous: Known): Known {
+  if (branches === 'same') return before;
+  return branches === 'unknown' ? NOTHING : previous;
 }
 
 function flow({ type, options }: Module, path: string, { extents, from }: Known, warnings: string[]): Known {

@@ -25,6 +25,8 @@ export type OptionDefinition = {
    * list is given, its modules themselves.
    */
   | { readonly kind: 'module'; readonly copies?: { readonly into: string; readonly count: string } }
+  /** Any text in which `wrong` finds nothing wrong. */
+  | { readonly kind: 'text'; readonly wrong: (text: string) => string | undefined }
   /** An int for every dimension, or a tuple with one for each. */
   | {
       readonly kind: 'ints';
@@ -85,6 +87,20 @@ export interface Trace {
   child(name: string, ...inputs: readonly Value[]): Value;
 }
 
+/** How a layer that lacks one extent gets it. */
+export interface Lazy {
+  /** The type that it is from then on. */
+  readonly becomes: string;
+  /** The option of that type which is not known. */
+  readonly option: string;
+  /** A value for it that the other options go with. */
+  assumed(options: Options): number;
+  /** The extent, where the layer is given a tensor of this shape. Throws ShapeError. */
+  seen(shape: Shape): number;
+  /** The extent, where parameters by name have these shapes; undefined: they do not tell. */
+  stated(shapes: ReadonlyMap<string, Shape>, options: Options): number | undefined;
+}
+
 export interface LayerDefinition {
   /** In the order of PyTorch's constructor. */
   readonly options: readonly OptionDefinition[];
@@ -101,10 +117,22 @@ export interface LayerDefinition {
   readonly inputs?: readonly string[] | ((module: Module) => readonly string[]);
   /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). Throws ShapeError. */
   trace?(module: Module, x: Value, trace: Trace): Value;
+  /** The names of what it gives, where that is not one tensor: `traceOutputs` is its forward then. */
+  outputs?(module: Module): readonly string[] | undefined;
+  traceOutputs?(module: Module, trace: Trace): readonly Value[];
+  /** Its parameters have no shape yet (see lazy.ts). */
+  readonly lazy?: Lazy;
   /** Absent: nothing is known of what comes out. */
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
-  repr?(options: Options): string;
+  repr?(options: Options, module: Module): string;
+  /**
+   * Its children are not one chain whose end is its output: of that nothing is known. Each of them is given what the one
+   * before gives (chain), what the container is given (same), or nobody knows what.
+   */
+  readonly branches?: 'chain' | 'same' | 'unknown';
+  /** Its children are nodes of a wiring (see wiring.ts): none comes, none goes. */
+  readonly wired?: true;
   /** How a container names its children; a layer has none. */
   readonly container?: 'index_or_name' | 'index' | 'name';
 }

@@ -4,7 +4,9 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { LayerType } from './layers/table.js';
+import type { PendingInit } from './lazy.js';
 import type { Options } from './options.js';
+import type { Wiring } from './wiring.js';
 
 export interface Parameter {
   readonly kind: 'parameter' | 'buffer';
@@ -18,6 +20,10 @@ export interface Module {
   readonly options: Options;
   readonly parameters: Map<string, Parameter | null>;
   readonly children: Map<string, Module>;
+  /** Of a lazy module: what is done to its parameters once they are there. */
+  readonly pending?: readonly PendingInit[];
+  /** Of a Graph. */
+  readonly wiring?: Wiring;
 }
 
 export interface Named<T> {

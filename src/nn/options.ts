@@ -92,6 +92,11 @@ const READERS: { readonly [K in Exclude<OptionKind, 'module'>]: (option: Of<K>, 
     typeof value === 'string' && choices.includes(value)
       ? { value }
       : { wrong: `must be ${choices.map((choice) => `'${choice}'`).join(' or ')}` },
+  text: ({ wrong: check }, value) => {
+    if (typeof value !== 'string') return { wrong: 'must be a string' };
+    const wrong = check(value);
+    return wrong === undefined ? { value } : { wrong };
+  },
   ints: (option, value) => {
     const { minimum, lengths, nullableItems = false, words = [] } = option;
     const isItem = (item: unknown): item is number | null =>

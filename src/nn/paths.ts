@@ -5,6 +5,7 @@ import { wrongChildName } from './children.js';
 import { LAYERS } from './layers/table.js';
 import { joinPath, type Module, type Parameter } from './module.js';
 import { nearest } from './near-miss.js';
+import { inputsFault } from './signature.js';
 import { excess, TreeSizes, type TreeLimits } from './tree-size.js';
 
 export interface NotFound {
@@ -137,12 +138,16 @@ export function withModule(
   if (!container) return { fault: childless(parent) };
   let name = childName(parent, written);
   if (name === undefined) {
+    if (parent.wiring) return { fault: UNWIRED };
     if (hasPositions(parent) && /^-\d+$/.test(written)) return { fault: `index ${written} is out of range` };
     if (written.includes(':')) return { fault: 'one module is put in one place: a slice is several' };
     const wrong = wrongChildName(container, written, parent.children.size);
     if (wrong !== undefined) return { fault: wrong };
     name = written;
   }
+  const reads = parent.wiring?.nodes.find((node) => node.name === name)?.inputs.length;
+  const wrong = reads === undefined ? undefined : inputsFault(module, reads);
+  if (wrong !== undefined) return { fault: wrong };
   const children = new Map(parent.children).set(name, module);
   return within({ root: replaced(root, parent, { ...parent, children }) }, limits);
 }
@@ -159,6 +164,7 @@ export function withoutModule(root: Module, path: string): { root: Module } | Re
   const name = childName(parent, written);
   if (name === undefined) return lost(notFound({ module: parent, walked: place.walked }, [written]));
   if (!LAYERS[parent.type].container) return { fault: childless(parent) };
+  if (parent.wiring) return { fault: UNWIRED };
   const kept = [...parent.children].filter(([key]) => key !== name);
   const numbered = hasPositions(parent) && [...parent.children.keys()].every((key, i) => key === String(i));
   const children = new Map(numbered ? kept.map(([, child], i) => [String(i), child]) : kept);
@@ -169,6 +175,8 @@ export function withoutModule(root: Module, path: string): { root: Module } | Re
 function childless({ type, children }: Module): string {
   return children.size > 0 ? `a ${type} is made of its modules: they stay` : `a ${type} has no children`;
 }
+
+const UNWIRED = "a Graph's modules are its nodes: put another Graph in its place";
 
 function parentOf(root: Module, path: string): { parent: Module; written: string; walked: string } | Refused {
   const dot = path.lastIndexOf('.');

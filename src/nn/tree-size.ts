@@ -22,7 +22,9 @@ export class TreeSizes {
   of(module: Module): TreeSize {
     const known = this.known.get(module);
     if (known) return known;
-    let [places, depth] = [1, 1];
+    // An op of a Graph costs what a module does.
+    const ops = module.wiring?.nodes.filter(({ op }) => op).length ?? 0;
+    let [places, depth] = [1 + ops, 1];
     for (const child of module.children.values()) {
       const size = this.of(child);
       places += size.places;

@@ -36,10 +36,16 @@ export function closeAfterAnswers(app: FastifyInstance): () => boolean {
 
 /** A connection that was busy when the server closed would stay open, idle, until its keep-alive ran out. */
 function endAfter(socket: Socket, last: ServerResponse | undefined): void {
-  if (last === undefined || last.closed) return;
-  if (!last.headersSent) last.setHeader('connection', 'close');
-  // It has told the client that the connection stays.
-  else last.once('close', () => socket.destroySoon());
+  if (last === undefined) return;
+  if (last.closed) {
+    // Its client was answered before all of its body was there, and may never send the rest.
+    if (!last.req.complete) socket.destroySoon();
+  } else if (last.headersSent) {
+    // It has told the client that the connection stays.
+    last.once('close', () => socket.destroySoon());
+  } else {
+    last.setHeader('connection', 'close');
+  }
 }
 
 function isUnread(answer: ServerResponse): boolean {

@@ -3,6 +3,7 @@
 // count among those who wait for their model; who finds that queue full is refused before its body is read.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import { Line, type Queue, type Task } from '../models/queue.js';
 import { WaitingList } from '../models/waiting-list.js';
 import { termsOf } from './terms.js';
@@ -116,7 +117,8 @@ export function boundIntake(app: FastifyInstance, models: Intaken): (bodyBytes: 
   return (bodyBytes) => intake.admits(REQUEST_BYTES + bodyBytes);
 }
 
-function hasBody({ headers }: FastifyRequest): boolean {
+/** As the headers announce it. */
+export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

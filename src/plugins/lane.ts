@@ -10,10 +10,14 @@ import { plainForward } from '../models/forward-request.js';
 import type { Outputs } from '../models/forwards.js';
 import type { Model } from '../models/model.js';
 import type { Registry } from '../models/registry.js';
+import { TensorValue } from '../tensor/tensor-value.js';
 import { SECURITY_HEADERS } from './headers.js';
+import type { Refuse } from './refusal.js';
 
 export interface LaneOptions {
   readonly models: Pick<Registry, 'find'>;
+  /** Answers a forward that is refused; the lane and the usual way are for the others. */
+  readonly refuse: Refuse;
   /** Whether the server serves now: what it refuses, the usual way refuses. */
   readonly admits: (model: Model, bodyBytes: number) => boolean;
   readonly bodyLimitBytes: number;
@@ -77,15 +81,17 @@ export function laneOutcome(request: IncomingMessage): Promise<Outputs> | undefi
 /** Puts the lane before the framework, whose listener is the first that the server has. */
 export function openLane(
   app: FastifyInstance,
-  { models, admits, bodyLimitBytes, durations }: LaneOptions,
+  { models, refuse, admits, bodyLimitBytes, durations }: LaneOptions,
 ): void {
   const [usual] = app.server.listeners('request') as [RequestListener];
   app.server.removeListener('request', usual);
   const maxBytes = Math.min(bodyLimitBytes, MAX_BODY_BYTES);
   app.server.on('request', (request, response) => {
-    const name = wanted(request, maxBytes);
+    const name = wanted(request);
     const model = name === undefined ? undefined : models.find(name);
-    if (model === undefined || !admits(model, Number(request.headers['content-length'])))
+    if (model === undefined) return usual(request, response);
+    if (refuse(model.line, request, response)) return;
+    if (!isPlain(request, maxBytes) || !admits(model, Number(request.headers['content-length'])))
       return usual(request, response);
     const start = performance.now();
     let body: Buffer = NOTHING;
@@ -115,14 +121,19 @@ export function openLane(
   });
 }
 
-/** The name of the model that a request of the lane's form is about; it is not decoded, and need not be one. */
-function wanted({ method, url, headers }: IncomingMessage, maxBytes: number): string | undefined {
+/** The name of the model that a forward is for; it is not decoded, and need not be one. */
+function wanted({ method, url }: IncomingMessage): string | undefined {
   if (method !== 'POST' || !url?.startsWith(BEFORE_NAME) || !url.endsWith(AFTER_NAME)) return undefined;
-  if (!CONTENT_TYPES.has(headers['content-type'] ?? '') || !ACCEPTED.has(headers.accept)) return undefined;
-  const length = headers['content-length'];
-  if (length === undefined || Number(length) > maxBytes) return undefined;
-  for (const name in headers) if (!HEADERS.has(name)) return undefined;
   return url.slice(BEFORE_NAME.length, -AFTER_NAME.length);
+}
+
+/** Whether a forward is of the lane's form. */
+function isPlain({ headers }: IncomingMessage, maxBytes: number): boolean {
+  if (!CONTENT_TYPES.has(headers['content-type'] ?? '') || !ACCEPTED.has(headers.accept)) return false;
+  const length = headers['content-length'];
+  if (length === undefined || Number(length) > maxBytes) return false;
+  for (const name in headers) if (!HEADERS.has(name)) return false;
+  return true;
 }
 
 function parsed(body: Buffer): unknown {
@@ -135,7 +146,8 @@ function parsed(body: Buffer): unknown {
 
 /** undefined where the answer is not short, or there is something wrong with it. */
 function shortText(answer: Outputs): string | undefined {
-  if (answer.outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
+  const { outputs } = answer;
+  if (!(outputs instanceof TensorValue) || outputs.data.length > MAX_ANSWER_NUMBERS) return undefined;
   try {
     return forwardText(answer);
   } catch {

@@ -5,6 +5,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { ApiError, problem, PROBLEM_MEDIA_TYPE } from '../errors.js';
+import { holdOff } from './hold-off.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
@@ -81,7 +82,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (told.status === 503) reply.header('retry-after', told.retryAfterSeconds);
   // What is left of the body is read and dropped (no longer than requestTimeout), or its sender, still writing, would
   // see a broken connection in place of the answer.
-  if (!request.raw.complete) request.raw.resume();
+  if (told.code === 'OVERLOADED') holdOff(request.raw);
+  else if (!request.raw.complete) request.raw.resume();
   reply
     .code(told.status)
     .type(PROBLEM_MEDIA_TYPE)

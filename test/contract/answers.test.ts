@@ -161,6 +161,8 @@ describe('refusals', () => {
     ['getStateDict', { query: '?module=9', status: 404 }],
     ['forward', { body: { inputs: [[1, 2, 3, 4, 5]] }, status: 422 }],
     ['forward', { body: { inputs: 'x' }, status: 422 }],
+    ['materialize', { body: { shape: [-1] }, status: 422 }],
+    ['materialize', { body: { shape: [2, 4], module: '9' }, status: 404 }],
     ['forward', { body: { inputs: [[1, 2, 3, 4]], module: '9' }, status: 404 }],
     ['listChanges', { query: '?after=9999', status: 422 }],
   ];
@@ -191,7 +193,12 @@ describe('refusals', () => {
 
 describe('at the end', () => {
   it('modules are put and removed, and the model deleted', async () => {
-    await perform('putModule', { path: '5', body: { architecture: 'nn.Linear(1, 2)' }, status: 200 });
+    await perform('putModule', { path: '5', body: { architecture: 'nn.LazyLinear(2)' }, status: 200 });
+    await perform('getModule', { path: '5', status: 200 });
+    await perform('getParameter', { path: '5.weight', status: 200 });
+    await perform('listParameters', { status: 200 });
+    await perform('getStateDict', { status: 200 });
+    await perform('materialize', { body: { shape: [1, 3], module: '5' }, status: 200 });
     await perform('removeModule', { path: '5', status: 200 });
     await perform('deleteModel', { status: 204 });
     await perform('deleteModel', { status: 404 });

@@ -54,6 +54,7 @@ describe('openapi.yaml', () => {
       'setParameter: PUT /v1/models/{model}/parameters/{path}',
       'patchParameter: PATCH /v1/models/{model}/parameters/{path}',
       'initParameters: POST /v1/models/{model}/init',
+      'materialize: POST /v1/models/{model}/materialize',
       'tieParameters: POST /v1/models/{model}/ties',
       'untieParameters: DELETE /v1/models/{model}/ties',
       'getStateDict: GET /v1/models/{model}/state_dict',

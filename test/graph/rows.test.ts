@@ -7,7 +7,43 @@ import { traceModule } from '#src/nn/trace.js';
 import type { DType } from '#src/tensor/dtype.js';
 import { unplacedKernels } from '#src/runtime/kernel-module.js';
 
-const cases: readonly [architecture: string, row: number[], dtype?: DType][] = [
+/** A block of a ResNet and its head, and every op that moves dimensions behind the rows. */
+const residual = {
+  type: 'Graph',
+  inputs: ['x'],
+  nodes: [
+    {
+      name: 'conv',
+      module: { type: 'Conv2d', in_channels: 2, out_channels: 2, kernel_size: 3, padding: 1 },
+      inputs: 'x',
+    },
+    { name: 'norm', module: { type: 'BatchNorm2d', num_features: 2 }, inputs: 'conv' },
+    { name: 'sum', op: 'add', inputs: ['norm', 'x'] },
+    { name: 'relu', op: 'relu', inputs: 'sum' },
+    { name: 'pooled', op: 'mean', dim: [2, 3], inputs: 'relu' },
+    { name: 'head', module: { type: 'Linear', in_features: 2, out_features: 3 }, inputs: 'pooled' },
+  ],
+  outputs: 'head',
+};
+const moves = {
+  type: 'Graph',
+  inputs: ['x'],
+  nodes: [
+    { name: 'turned', op: 'transpose', dim0: 1, dim1: -1, inputs: 'x' },
+    { name: 'squares', op: 'matmul', inputs: ['x', 'turned'] },
+    { name: 'first', op: 'select', index: ':, 0', inputs: 'squares' },
+    { name: 'pair', op: 'stack', dim: 1, inputs: ['first', 'first'] },
+    { name: 'flat', op: 'flatten', start_dim: 1, inputs: 'pair' },
+    { name: 'wide', op: 'unsqueeze', dim: 1, inputs: 'flat' },
+    { name: 'narrow', op: 'squeeze', dim: 1, inputs: 'wide' },
+    { name: 'shaped', op: 'reshape', shape: [-1, 2, 3], inputs: 'narrow' },
+    { name: 'least', op: 'min', dim: 2, keepdim: true, inputs: 'shaped' },
+    { name: 'all', op: 'cat', dim: 2, inputs: ['shaped', 'least'] },
+  ],
+  outputs: 'all',
+};
+
+const cases: readonly [architecture: unknown, row: number[], dtype?: DType][] = [
   ['nn.Linear(4, 3)', [4]],
   ['nn.Linear(4, 3)', [2, 4]],
   ['nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1))', [4]],
@@ -20,10 +56,17 @@ const cases: readonly [architecture: string, row: number[], dtype?: DType][] = [
   ['nn.Sequential(nn.LayerNorm(6), nn.Softmax(dim=1), nn.LogSoftmax(-1))', [6]],
   ['nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2))', [3], 'int64'],
   ['nn.Sequential(nn.Dropout(0.5), nn.Identity())', [2, 2]],
+  [residual, [2, 5, 4]],
+  [moves, [3, 4]],
+  ['Residual(nn.Linear(4, 4), nn.ReLU(), Residual(nn.Tanh()))', [4]],
+  ['Parallel(nn.Linear(4, 2), nn.Linear(4, 3), nn.Identity())', [4]],
+  ['Parallel(nn.Conv2d(2, 2, 1), nn.Identity(), merge="mean")', [2, 3, 3]],
+  ['Lambda("where(x > 0.5, exp(x) ** 1.5, clip(x, -1, 1)) % 2 - std(x, 2, keepdim=True)")', [3, 4]],
+  ['Lambda("(x - mean(x, dim=-1, keepdim=True)) * max(x, dim=1, keepdim=True)")', [3]],
 ];
 
 /** The same parameters each time: a graph knows them by identity. */
-function tracerOf(architecture: string): (rows: number, row: number[], dtype: DType) => Graph {
+function tracerOf(architecture: unknown): (rows: number, row: number[], dtype: DType) => Graph {
   const { root } = readTree(architecture, { maxModules: 100, maxDepth: 10 });
   return (rows, row, dtype) => {
     const tracer = new Tracer();
@@ -37,5 +80,16 @@ describe('a row-wise graph with other rows', () => {
     const traced = trace(5, row, dtype);
     expect(makePlan(traced, unplacedKernels()).rowwise).toBe(true);
     for (const rows of [1, 2, 5, 64]) expect(withRows(traced, rows)).toEqual(trace(rows, row, dtype));
+  });
+
+  it.each([
+    ['Lambda("x - mean(x)")', [4]],
+    // The sums of all rows are what each row is compared with.
+    ['Lambda("x - sum(x, dim=1)")', [5, 5]],
+    ['Lambda("max(x, dim=0, keepdim=True) * x")', [4]],
+    ['Parallel(nn.Identity(), nn.Identity(), dim=0)', [4]],
+  ] as const)('is not there for %s', (architecture, row) => {
+    const traced = tracerOf(architecture)(5, [...row], 'float32');
+    expect(makePlan(traced, unplacedKernels()).rowwise).toBe(false);
   });
 });

@@ -7,11 +7,40 @@ import type { Model } from '#src/models/model.js';
 import type { ForwardRequest } from '#src/models/forward.js';
 import type { Outputs } from '#src/models/forwards.js';
 import { HeldTensor } from '#src/runtime/held-tensor.js';
+import type { TensorValue } from '#src/tensor/tensor-value.js';
 import { startEngine, type Engine } from './engine.js';
 
 const mlp = 'nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))';
 const convnet =
   'nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 5), nn.Softmax(dim=1))';
+
+/** Sums of branches, numbers written in a text, and a product of two that come of the input. */
+const graph = {
+  type: 'Graph',
+  inputs: ['x'],
+  nodes: [
+    {
+      name: 'wide',
+      module: {
+        type: 'Residual',
+        children: [{ type: 'Linear', in_features: 4, out_features: 4 }, { type: 'Tanh' }],
+      },
+      inputs: ['x'],
+    },
+    {
+      name: 'lambda',
+      module: { type: 'Lambda', expression: 'where(x > 0.5, x ** 1.5, 2 - x) / 3' },
+      inputs: ['wide'],
+    },
+    { name: 'row', op: 'unsqueeze', dim: 1, inputs: ['lambda'] },
+    { name: 'column', op: 'unsqueeze', dim: 2, inputs: ['x'] },
+    { name: 'outer', op: 'matmul', inputs: ['column', 'row'] },
+    { name: 'sum', op: 'add', inputs: ['outer', 'row'] },
+  ],
+  outputs: ['sum'],
+};
+
+const sum = { type: 'Graph', nodes: [{ name: 's', op: 'add', inputs: ['a', 'b'] }], outputs: ['s'] };
 
 /** As a worker needs some time for: what waits behind it is not run yet. */
 const slowPatch = new Map([
@@ -42,7 +71,7 @@ async function batchesOf(work: () => Promise<unknown>, { registry } = engine): P
 }
 
 function bytes({ outputs }: Outputs): Uint8Array {
-  const { buffer, byteOffset, byteLength } = outputs.data;
+  const { buffer, byteOffset, byteLength } = (outputs as TensorValue).data;
   const copy = new Uint8Array(buffer, byteOffset, byteLength).slice();
   if (outputs instanceof HeldTensor) outputs.release();
   return copy;
@@ -74,13 +103,14 @@ describe.each([
   });
 
   it('give the same bits in whatever company, for any rows of any module', async () => {
-    const [a, b] = [await build(mlp), await build(convnet)];
+    const [a, b, c] = [await build(mlp), await build(convnet), await build(graph)];
     const pixel = fc.double({ min: -4, max: 4, noNaN: true });
     const rowsOf = (row: fc.Arbitrary<unknown>) => fc.array(row, { minLength: 1, maxLength: 6 });
     const vector = (length: number) => fc.array(pixel, { minLength: length, maxLength: length });
     const request = fc.oneof(
       fc.record({ model: fc.constant(a), module: fc.constant(''), inputs: rowsOf(vector(4)) }),
       fc.record({ model: fc.constant(a), module: fc.constant('2'), inputs: rowsOf(vector(8)) }),
+      fc.record({ model: fc.constant(c), module: fc.constant(''), inputs: rowsOf(vector(4)) }),
       fc.record({
         model: fc.constant(b),
         module: fc.constant(''),
@@ -114,13 +144,22 @@ describe.each([
     expect(batches.sort()).toEqual([1, 1, 1, 1, 2]);
   });
 
+  it('of sums of branches are batches, those of several inputs are not', async () => {
+    const [one, two] = [await build(graph), await build({ ...sum, inputs: ['a', 'b'] })];
+    const rows = (model: Model, inputs: unknown) => model.forward({ inputs, module: '' });
+    const together = await batchesOf(() => Promise.all([1, 2, 3].map((x) => rows(one, [[x, 0, -x, 1]]))));
+    expect(together).toEqual([3]);
+    const apart = await batchesOf(() => Promise.all([1, 2, 3].map((x) => rows(two, { a: [[x]], b: [[1]] }))));
+    expect(apart).toEqual([1, 1, 1]);
+  });
+
   it('go alone where a row depends on the others', async () => {
     const model = await build('nn.Softmax(dim=0)');
     const batches = await batchesOf(async () => {
       const answers = await Promise.all(
         [1, 2, 3].map((x) => model.forward({ inputs: [[x], [x]], module: '' })),
       );
-      for (const { outputs } of answers) expect([...outputs.data]).toEqual([0.5, 0.5]);
+      for (const { outputs } of answers) expect([...(outputs as TensorValue).data]).toEqual([0.5, 0.5]);
     });
     expect(batches).toEqual([1, 1, 1]);
   });

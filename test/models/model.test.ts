@@ -405,6 +405,6 @@ it('is built where all of it fits, when the segment before has room for a part o
   await next.setParameter('weight', { value: 1 });
   await next.setParameter('bias', { value: 0.5 });
   const { outputs } = await next.forward({ inputs: [Array<number>(300).fill(1)], module: '' });
-  expect([...new Set(Array.from(outputs.data, Number))]).toEqual([300.5]);
+  expect([...new Set(Array.from((outputs as TensorValue).data, Number))]).toEqual([300.5]);
   await large.stop();
 });

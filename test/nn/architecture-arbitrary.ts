@@ -148,6 +148,18 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Dropout: dropout,
   Dropout2d: dropout,
   AlphaDropout: dropout,
+  LazyLinear: options({ out_features: extent }, { bias: flag }),
+  LazyConv1d: options({ out_channels: extent, kernel_size: perDimension(1, 1) }, { bias: flag }),
+  LazyConv2d: options(
+    { out_channels: extent, kernel_size: perDimension(2, 1) },
+    { stride: perDimension(2, 1) },
+  ),
+  LazyBatchNorm1d: options({}, { eps: number, affine: flag, bias: flag }),
+  LazyBatchNorm2d: options({}, { track_running_stats: flag }),
+  Lambda: options(
+    { expression: fc.constantFrom('x - mean(x)', '-x', 'max(x, dim=1)', 'x>0 and\nx < 1') },
+    {},
+  ),
 };
 
 const heads = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }));
@@ -178,7 +190,7 @@ const made: fc.Arbitrary<Node> = fc.oneof(
 export const ARBITRARY_TYPES = [
   ...Object.keys(LEAVES),
   ...Object.keys(MADE),
-  ...['TransformerEncoder', 'Sequential', 'ModuleList', 'ModuleDict'],
+  ...['TransformerEncoder', 'Sequential', 'ModuleList', 'ModuleDict', 'Residual', 'Parallel'],
 ];
 
 const leaf: fc.Arbitrary<Node> = fc.oneof(
@@ -221,6 +233,10 @@ const { tree } = fc.letrec<{ tree: Node; container: Node }>((tie) => ({
     named(tie('tree')).map((nodes) => ({ type: 'Sequential', children: nodes })),
     children(tie('tree')).map((nodes) => ({ type: 'ModuleList', children: nodes })),
     named(tie('tree')).map((nodes) => ({ type: 'ModuleDict', children: nodes })),
+    named(tie('tree')).map((nodes) => ({ type: 'Residual', children: nodes })),
+    fc
+      .tuple(children(tie('tree')), fc.constantFrom({}, { merge: 'sum' }, { dim: -1 }))
+      .map(([nodes, given]) => ({ type: 'Parallel', ...given, children: nodes })),
   ),
 }));
 

@@ -251,7 +251,7 @@ describe('a client that does not read its answers', () => {
     const ids = new Set<unknown>();
     for (let i = 0; i < 40; i++) {
       const answer = (await client.next()) as Extract<ServerMessage, { type: 'outputs' }>;
-      expect(answer.outputs.data.length).toBe(100_000);
+      expect(answer.outputs.data).toHaveLength(100_000);
       ids.add(answer.id);
     }
     expect(ids.size).toBe(40);

@@ -92,15 +92,16 @@ describe.skipIf(nativeEngines().length === 0)('native kernels (where they were b
       const data = { url, module, memory, base: i * PAGE, sizes: [m, n, k], at: [X, W, PANELS, Y] };
       return new Worker(source, { eval: true, workerData: data });
     });
-    place(memory, 0);
+    // Not in the first page, where the kernels' constants stand.
+    place(memory, 4 * PAGE);
     const kernels = bindKernels(module, memory);
-    const expected = multiply(kernels, memory, 0);
+    const expected = multiply(kernels, memory, 4 * PAGE);
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     await Promise.all(workers.map((worker) => worker.terminate()));
     for (const base of [PAGE, 2 * PAGE, 3 * PAGE]) {
       expect(bits(new Float32Array(memory.buffer, base + Y, m * n).slice())).toEqual(expected);
     }
-    expect(multiply(kernels, memory, 0)).toEqual(expected);
+    expect(multiply(kernels, memory, 4 * PAGE)).toEqual(expected);
   });
 
   it('refuse an engine that the machine has not, and what is no view', () => {

@@ -21,10 +21,15 @@ export class ExpressionError extends Error {
 export type Syntax =
   | { type: 'Number'; at: number; value: number }
   | { type: 'Name'; at: number; name: string }
-  | { type: 'Call'; at: number; name: string; inputs: Syntax[] }
+  | { type: 'Call'; at: number; name: string; inputs: Syntax[]; keywords: Keyword[] }
   | { type: 'Group'; at: number; inner: Syntax }
   | { type: 'Unary'; at: number; operator: string; argument: Syntax }
   | Binary;
+export interface Keyword {
+  at: number;
+  name: string;
+  value: Syntax;
+}
 /** As jsep names and builds it. */
 export interface Binary {
   type: 'BinaryExpression';
@@ -58,9 +63,13 @@ jsep.hooks.add('gobble-token', function (env) {
   env.node = operand(this);
 });
 
-/** The tree of a text, grouped as Python groups it. Throws ExpressionError. */
-export function readSyntax(text: string): Syntax {
+/** Whether calls in the text that is being read may have keyword arguments; there is one at a time. */
+let keywordsTaken = false;
+
+/** The tree of a text, grouped as Python groups it; calls have keyword arguments if they may. Throws ExpressionError. */
+export function readSyntax(text: string, { keywords = false } = {}): Syntax {
   checkCharacters(text);
+  keywordsTaken = keywords;
   try {
     // In parentheses it is an operand: jsep's own top level would pass over commas and semicolons.
     return regroup(jsep(`(${text})`) as unknown as Syntax);
@@ -137,10 +146,16 @@ function operand(scope: jsep.HookScope): (Syntax & jsep.Expression) | undefined 
   scope.index += word.length;
   if (!accept(scope, '(')) return { type: 'Name', at, name: word };
   const inputs: Syntax[] = [];
-  do inputs.push(required(scope.gobbleExpression(), scope));
-  while (accept(scope, ','));
+  const keywords: Keyword[] = [];
+  do {
+    const keyword = keywordsTaken ? keywordAt(scope) : undefined;
+    if (!keyword && keywords.length > 0) unexpected(scope);
+    const value = required(scope.gobbleExpression(), scope);
+    if (keyword) keywords.push({ ...keyword, value });
+    else inputs.push(value);
+  } while (accept(scope, ','));
   close(scope);
-  return { type: 'Call', at, name: word, inputs };
+  return { type: 'Call', at, name: word, inputs, keywords };
 }
 
 const WORD = /[A-Za-z_]\w*/y;
@@ -148,6 +163,19 @@ const WORD = /[A-Za-z_]\w*/y;
 function wordAt(text: string, index: number): string | undefined {
   WORD.lastIndex = index;
   return WORD.exec(text)?.[0];
+}
+
+const KEYWORD = /([A-Za-z_]\w*)\s*=(?!=)/y;
+
+/** Passes over `name =`, if that stands here. */
+function keywordAt(scope: jsep.HookScope): { at: number; name: string } | undefined {
+  scope.gobbleSpaces();
+  KEYWORD.lastIndex = scope.index;
+  const found = KEYWORD.exec(scope.expr);
+  if (!found) return undefined;
+  const at = scope.index - 1;
+  scope.index += found[0].length;
+  return { at, name: found[1]! };
 }
 
 /** jsep says undefined or false where it found nothing. */
@@ -179,7 +207,10 @@ function unexpected({ index, expr, char }: jsep.HookScope): never {
  */
 function regroup(syntax: Syntax): Syntax {
   if (syntax.type === 'Group') return { ...syntax, inner: regroup(syntax.inner) };
-  if (syntax.type === 'Call') return { ...syntax, inputs: syntax.inputs.map(regroup) };
+  if (syntax.type === 'Call') {
+    const keywords = syntax.keywords.map((keyword) => ({ ...keyword, value: regroup(keyword.value) }));
+    return { ...syntax, inputs: syntax.inputs.map(regroup), keywords };
+  }
   if (syntax.type === 'Unary') {
     refuseNot(syntax.argument, syntax.operator, unaryPrecedence(syntax.operator));
     return { ...syntax, argument: regroup(syntax.argument) };

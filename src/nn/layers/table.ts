@@ -9,6 +9,9 @@ import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
 import { EMBEDDING_LAYERS } from './embedding.js';
+import { GRAPH_LAYERS } from './graph.js';
+import { LAMBDA_LAYERS } from './lambda.js';
+import { LAZY_LAYERS } from './lazy.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
 import { POOLING_LAYERS } from './pooling.js';
@@ -18,6 +21,7 @@ import { TRANSFORMER_LAYERS } from './transformer.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
+  ...GRAPH_LAYERS,
   ...LINEAR_LAYERS,
   ...BILINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
@@ -30,6 +34,8 @@ const TYPES = {
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
+  ...LAMBDA_LAYERS,
+  ...LAZY_LAYERS,
 } satisfies Record<string, LayerDefinition>;
 
 export type LayerType = keyof typeof TYPES;

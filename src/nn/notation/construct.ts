@@ -33,7 +33,9 @@ const PLACEMENT = new Map<string, readonly unknown[]>([
 
 /** Options that PyTorch's constructor takes by keyword alone. */
 const KEYWORD_ONLY = new Map<string, string>([
-  ...['BatchNorm', 'InstanceNorm'].flatMap((name) => [1, 2, 3].map((d) => [`${name}${d}d`, 'bias'] as const)),
+  ...['BatchNorm', 'InstanceNorm', 'LazyBatchNorm'].flatMap((name) =>
+    [1, 2, 3].map((d) => [`${name}${d}d`, 'bias'] as const),
+  ),
   ['GroupNorm', 'bias'],
 ]);
 
@@ -45,6 +47,11 @@ export function isContainer(type: LayerType): boolean {
   return LAYERS[type].container !== undefined;
 }
 
+/** What to say of a layer that has no notation: neither its call nor its print. */
+export function onlyJson(type: LayerType): string {
+  return `a ${type} is not read from a text: give its architecture as JSON`;
+}
+
 /** What to say of a name that is no layer. */
 export function unknownLayer(name: string): string {
   const short = clipped(name);
@@ -53,6 +60,10 @@ export function unknownLayer(name: string): string {
 
 /** The module that `type(...args)` makes. */
 export function construct(type: LayerType, at: number, args: readonly Argument[], faults: Faults): Value {
+  if (LAYERS[type].wired) {
+    faults.add(at, onlyJson(type));
+    return { is: 'fault', at };
+  }
   if (!isContainer(type)) return assemble(type, at, args, undefined, faults);
   const positional = args.filter(({ keyword }) => keyword === undefined).map(({ value }) => value);
   const keywords = args.filter(({ keyword }) => keyword !== undefined);
@@ -108,6 +119,19 @@ interface OptionEntries {
 }
 
 function optionEntries(type: LayerType, args: readonly Argument[], faults: Faults): OptionEntries {
+  const { lazy } = LAYERS[type];
+  if (lazy) return optionEntriesOf(type, withoutExtent(lazy.option, args), faults);
+  return optionEntriesOf(type, args, faults);
+}
+
+/** What a lazy layer prints first is the extent that it has not, as 0. */
+function withoutExtent(option: string, args: readonly Argument[]): readonly Argument[] {
+  const [first, ...others] = args;
+  const zero = first?.value.is === 'constant' && first.value.value === 0;
+  return zero && (first.keyword ?? option) === option ? others : args;
+}
+
+function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Faults): OptionEntries {
   if (type === 'Identity') return { options: [], depth: 1 }; // takes anything and keeps nothing, as torch.nn.Identity does
   const names = LAYERS[type].options.map(({ name }) => name);
   const positions = positionsOf(type, names);
@@ -158,9 +182,9 @@ function isNone(value: Value): boolean {
 /** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not,
  * and so does more of EmbeddingBag. */
 function positionsOf(type: LayerType, names: readonly string[]): string[] {
-  const { parameters, parts } = LAYERS[type];
+  const { parameters, parts, lazy } = LAYERS[type];
   if (type === 'EmbeddingBag') return names.slice(0, names.indexOf('include_last_offset'));
-  const placed = (parameters ?? parts) !== undefined && type !== 'Embedding';
+  const placed = (parameters ?? parts ?? lazy) !== undefined && type !== 'Embedding';
   const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
   return placed ? [...own, ...PLACEMENT.keys()] : own;
 }
@@ -179,16 +203,18 @@ function tooMany(type: LayerType, positions: readonly string[], args: readonly A
 
 type ReadChildren = (type: LayerType, positional: readonly Value[], faults: Faults) => Child[];
 
+/** One by one, or by name in an OrderedDict. */
+const chained: ReadChildren = (type, positional, faults) => {
+  const [only, ...more] = positional;
+  if (only?.is !== 'dict' || more.length > 0) return listed(type, positional, faults);
+  if (!only.ordered) faults.add(only.at, `${type} takes an OrderedDict, this is a dict`);
+  return keyed(type, only.pairs, faults);
+};
+
 const CHILDREN = new Map<string, ReadChildren>([
-  [
-    'Sequential',
-    (type, positional, faults) => {
-      const [only, ...more] = positional;
-      if (only?.is !== 'dict' || more.length > 0) return listed(type, positional, faults);
-      if (!only.ordered) faults.add(only.at, 'Sequential takes an OrderedDict, this is a dict');
-      return keyed(type, only.pairs, faults);
-    },
-  ],
+  ['Sequential', chained],
+  ['Residual', chained],
+  ['Parallel', chained],
   [
     'ModuleList',
     (type, positional, faults) => {
@@ -217,8 +243,8 @@ const CHILDREN = new Map<string, ReadChildren>([
 
 function listed(type: LayerType, items: readonly Value[], faults: Faults): Child[] {
   const [only] = items;
-  if (type === 'Sequential' && items.length === 1 && only?.is === 'sequence') {
-    faults.add(only.at, 'Sequential takes modules one by one: Sequential(*[...])');
+  if (items.length === 1 && only?.is === 'sequence' && type !== 'ModuleList') {
+    faults.add(only.at, `${type} takes modules one by one: ${type}(*[...])`);
     return [];
   }
   return items.map((value, index) => ({ at: value.at, name: String(index), value }));

@@ -1,10 +1,12 @@
 // Reads what print(net) shows. Structure comes from the lines' own brackets, not from their indentation, which is often
 // lost on the way.
 
+import { LAYERS } from '../layers/table.js';
 import {
   assemble,
   isContainer,
   isLayerType,
+  onlyJson,
   unknownLayer,
   MAX_DEPTH,
   type Argument,
@@ -23,6 +25,8 @@ const RANGE = /^(\d+)-(\d+)$/;
 /** A module whose lines are being read. */
 interface Frame {
   readonly head: Head;
+  /** A container's own options: on a line before its children. */
+  args: readonly Argument[] | undefined;
   readonly children: Child[];
   modules: number;
 }
@@ -33,8 +37,19 @@ export function isPrinted(text: string): boolean {
   if (first === undefined) return false;
   const head = text.slice(first.start, first.end);
   const second = filledLineAt(text, first.to + 1);
-  if (second !== undefined) return /^[A-Za-z_]\w*\($/.test(head) && childHead(text, second) !== undefined;
+  if (second !== undefined) {
+    if (!/^[A-Za-z_]\w*\($/.test(head)) return false;
+    const type = head.slice(0, -1);
+    const wired = isLayerType(type) && LAYERS[type].wired === true;
+    return wired || childHead(text, second) !== undefined || isOptions(text, second, type);
+  }
   return /^[A-Za-z_]\w*\(/.test(head) && (head.match(/\w\(/g) ?? []).length === 1 && head.endsWith(')');
+}
+
+/** A line of options, in the print of a container that has some. */
+function isOptions(text: string, { start, end }: Line, type: string): boolean {
+  const optional = isLayerType(type) && isContainer(type) && LAYERS[type].options.length > 0;
+  return optional && /^[a-z_]+=/.test(text.slice(start, end));
 }
 
 export function parsePrinted(
@@ -74,6 +89,10 @@ export function parsePrinted(
       place(top.head, close(top, faults), top.modules);
       continue;
     }
+    if (top?.args === undefined && top?.children.length === 0 && isOptions(text, line, top.head.type)) {
+      top.args = argumentsIn(text, line.start, line.end, faults);
+      continue;
+    }
     const found = top === undefined ? rootHead(text, line) : childHead(text, line);
     if (found === undefined) {
       const expected = top === undefined ? 'a layer: Type(...)' : 'a child, "(name): Type(...)", or ")"';
@@ -81,8 +100,10 @@ export function parsePrinted(
     }
     const { head, line: last } = found;
     next = filledLineAt(text, last.to + 1);
+    if (isLayerType(head.type) && LAYERS[head.type].wired)
+      throw new SyntaxFault(head.typeAt, onlyJson(head.type));
     if (head.argsAt === last.end) {
-      open.push({ head, children: [], modules: 1 });
+      open.push({ head, args: undefined, children: [], modules: 1 });
       // Deeper levels than MAX_DEPTH are refused with the rest of what is wrong; these would only cost time.
       if (open.length > 2 * MAX_DEPTH)
         throw new SyntaxFault(line.start, `modules are nested deeper than ${MAX_DEPTH}`);
@@ -104,8 +125,8 @@ function leaf({ type, typeAt }: Head, args: readonly Argument[], faults: Faults)
   return { is: 'fault', at: typeAt };
 }
 
-function close({ head: { type, typeAt }, children }: Frame, faults: Faults): Value {
-  if (isLayerType(type) && isContainer(type)) return assemble(type, typeAt, [], children, faults);
+function close({ head: { type, typeAt }, args = [], children }: Frame, faults: Faults): Value {
+  if (isLayerType(type) && isContainer(type)) return assemble(type, typeAt, args, children, faults);
   faults.add(
     typeAt,
     isLayerType(type)

@@ -13,7 +13,7 @@ export function printModule(module: Module): string {
     module.type === 'ModuleList'
       ? compressed([...module.children.values()].map(printModule))
       : [...module.children].map(([name, child]) => `(${name}): ${indented(printModule(child))}`);
-  const extra = LAYERS[module.type].repr?.(module.options) ?? '';
+  const extra = LAYERS[module.type].repr?.(module.options, module) ?? '';
   const lines = extra === '' ? children : [...extra.split('\n'), ...children];
   if (lines.length === 0) return `${module.type}()`;
   if (children.length === 0 && lines.length === 1) return `${module.type}(${extra})`;
