@@ -6,6 +6,7 @@
 #include "linear.h"
 #include "pack.h"
 #include "recurrence.h"
+#include "softmax.h"
 
 namespace weightroom {
 namespace {
@@ -41,6 +42,8 @@ bool runsHere() {
 
 }  // namespace
 
-extern const Engine kAvx512 = {"avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>};
+extern const Engine kAvx512 = {
+    "avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>, softmaxRows<Lanes>,
+};
 
 }  // namespace weightroom

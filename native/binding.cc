@@ -138,6 +138,16 @@ napi_value recurrence(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** softmax_rows(x, y, rows, d) */
+napi_value softmaxRows(napi_env env, napi_callback_info info) {
+  Arguments<4> given(env, info);
+  const float* const x = given.address();
+  float* const y = given.address();
+  const Index rows = given.next(), d = given.next();
+  given.bound->engine->softmaxRows(x, y, rows, d);
+  return nullptr;
+}
+
 void addFunction(napi_env env, napi_value to, const char* name, napi_callback function, const Bound& bound, napi_value view) {
   auto* const own = new Bound(bound);
   napi_create_reference(env, view, 1, &own->view);
@@ -175,6 +185,7 @@ napi_value bind(napi_env env, napi_callback_info info) {
   addFunction(env, functions, "conv", conv, bound, arguments[1]);
   addFunction(env, functions, "conv_scratch", convScratch, bound, arguments[1]);
   addFunction(env, functions, "recurrence", recurrence, bound, arguments[1]);
+  addFunction(env, functions, "softmax_rows", softmaxRows, bound, arguments[1]);
   return functions;
 }
 

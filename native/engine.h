@@ -64,6 +64,7 @@ struct Engine {
   void (*conv)(const ConvCall&);
   std::size_t (*convScratch)(const ConvShape&);
   void (*recurrence)(const RecurrenceCall&);
+  void (*softmaxRows)(const float* x, float* y, Index rows, Index d);
 };
 
 /** The engines that this file was built with, the fastest first, and an empty one at the end. */

@@ -6,6 +6,7 @@
 #include "linear.h"
 #include "pack.h"
 #include "recurrence.h"
+#include "softmax.h"
 
 namespace weightroom {
 namespace {
@@ -40,6 +41,8 @@ bool runsHere() { return true; }
 
 }  // namespace
 
-extern const Engine kNeon = {"neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>};
+extern const Engine kNeon = {
+    "neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>, softmaxRows<Lanes>,
+};
 
 }  // namespace weightroom

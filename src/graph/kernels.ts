@@ -260,6 +260,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     ): void;
     /** Over the middle dimension of x[outer,d,inner]; the row's maximum is subtracted first. */
     softmax(x: number, y: number, outer: number, d: number, inner: number): void;
+    /** Of each of the rows of d elements; y may be x. */
+    softmax_rows(x: number, y: number, rows: number, d: number): void;
     log_softmax(x: number, y: number, outer: number, d: number, inner: number): void;
     /** y[i] = weight[index[i]]; index: int64[n]; weight[rows,d]. Answers -1, or the first i whose index is outside [0, rows). */
     embedding(index: number, weight: number, y: number, n: number, rows: number, d: number): number;

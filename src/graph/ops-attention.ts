@@ -91,7 +91,7 @@ export const attention: Op<'attention'> = {
           gather(kernels, first, queries, { count: rows, d, stride: q.stride });
           kernels.affine(queries, queries, rows * d, scale, 0);
           kernels.linear(queries, keyPanels, 0, scores, rows, keys, keys, d, 0);
-          kernels.softmax(scores, scores, rows, keys, 1);
+          kernels.softmax_rows(scores, scores, rows, keys);
           const to = output + out.begin(row, head) + BYTES * t * out.stride;
           kernels.linear(scores, valuePanels, 0, to, rows, out.stride, d, keys, 0);
         }
@@ -177,7 +177,7 @@ export const attentionGradient: Op<'attention_gradient'> = {
         gather(kernels, x + q.begin(row, head), queries, { count: steps, d, stride: q.stride });
         kernels.affine(queries, queries, steps * d, scale, 0);
         kernels.linear(queries, panels, 0, weights, steps, keys, keys, d, 0);
-        kernels.softmax(weights, weights, steps, keys, 1);
+        kernels.softmax_rows(weights, weights, steps, keys);
         // Of the weights: g vᵀ; of the scores: through softmax.
         gather(kernels, valueRows, gathered, { count: keys, d, stride: v.stride });
         kernels.pack(gathered, panels, keys, d);

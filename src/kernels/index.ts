@@ -17,7 +17,7 @@ export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
 export { shift } from './shift';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
-export { log_softmax, softmax } from './softmax';
+export { log_softmax, softmax, softmax_rows } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';
 export { reading_bytes } from './text-reading';
