@@ -185,6 +185,8 @@ export interface Op<N extends OpName> {
   readonly activates?: true;
   /** Its second input is read in panels where they exist. */
   readonly packs?: true;
+  /** Parts need scratch of their own with panels too: it is not for making them alone. */
+  readonly ownScratch?: true;
   /** The gradients of its inputs as ops that are written down; absent: it has none. See gradient.ts. */
   gradient?(step: Differentiated<N>, apply: Apply): readonly (Value | null)[];
   /** How it is written down where what is stored changes from run to run, so that no panels of it are kept. */
