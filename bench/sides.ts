@@ -57,11 +57,16 @@ export function scriptSide<Job, A extends Answer = Answer>(name: string, file: s
 export function peerSides<Job>(work: string): Side<Job>[] {
   const sides: Side<Job>[] = [];
   if (installOnnxruntime()) sides.push(scriptSide('onnxruntime', `${work}-onnxruntime.js`));
-  const python = process.env.PYTHON ?? 'python3';
-  if (spawnSync(python, ['-c', 'import torch, numpy']).status === 0) {
-    sides.push(new Side('PyTorch', python, [`bench/peers/${work}-torch.py`]));
-  }
+  const torch = pythonSide<Job>('PyTorch', `${work}-torch.py`);
+  if (torch) sides.push(torch);
   return sides;
+}
+
+/** A peer in Python, where PyTorch is there. */
+export function pythonSide<Job>(name: string, file: string): Side<Job> | undefined {
+  const python = process.env.PYTHON ?? 'python3';
+  if (spawnSync(python, ['-c', 'import torch, numpy']).status !== 0) return undefined;
+  return new Side<Job>(name, python, [`bench/peers/${file}`]);
 }
 
 /** onnxruntime-node is the benchmarks' own: installed beside them, without the CUDA libraries. */

@@ -48,6 +48,7 @@ class Arguments {
   }
 
   Index next() { return values_[at_++]; }
+  Index nextSigned() { return static_cast<std::int32_t>(values_[at_++]); }
   bool flag() { return next() != 0; }
   float* address() { return reinterpret_cast<float*>(bound->memory + next()); }
   float* addressOrNull() { return values_[at_] ? address() : (at_++, nullptr); }
@@ -56,7 +57,7 @@ class Arguments {
     ConvShape s;
     s.channels = channels, s.h = h, s.w = w, s.outH = outH, s.outW = outW;
     s.kernelH = next(), s.kernelW = next(), s.strideH = next(), s.strideW = next();
-    s.top = next(), s.left = next(), s.dilationH = next(), s.dilationW = next();
+    s.top = nextSigned(), s.left = nextSigned(), s.dilationH = next(), s.dilationW = next();
     s.groups = next();
     return s;
   }

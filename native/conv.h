@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "dense.h"
 #include "field.h"
 
 namespace weightroom {
@@ -51,9 +52,15 @@ struct ConvTile {
   }
 };
 
+/** With as many all lanes are in use: if their fields do not waste any, no fewer images' do. */
+constexpr Index kManyImages = 16;
+
 template <class Lanes>
 std::size_t convScratch(const ConvShape& shape) {
-  return Field(shape, Lanes::width, Lanes::tileRows).bytes;
+  const Field field(shape, Lanes::width, Lanes::tileRows);
+  if (!field.wastes(kManyImages)) return field.bytes;
+  const std::size_t block = Block(field, field.afterLeft(), Lanes::tileRows).bytes;
+  return block > field.bytes ? block : field.bytes;
 }
 
 /** One band of one group of one image, whose field is filled: the weight's rows, a tile's height at a time. */
@@ -78,6 +85,62 @@ void convBand(const Field& field, const ConvTileCall& band, const float* weight,
   }
 }
 
+/** As many output channels fill the time that a block takes to copy. */
+constexpr Index kDenseOutputs = 16;
+
+/** Copies a tile's rows to where the positions from `first` on stand in y[images][..][plane]. */
+static inline void spread(const float* made, Index row, Index rows, Index first, Index count, Index plane, float* y,
+                          Index image) {
+  for (Index done = 0; done < count;) {
+    const Index at = (first + done) % plane;
+    const Index run = plane - at < count - done ? plane - at : count - done;
+    float* const to = y + (first + done) / plane * image + at;
+    for (Index r = 0; r < rows; r++) __builtin_memcpy(to + r * plane, made + r * row + done, run * sizeof(float));
+    done += run;
+  }
+}
+
+/** All images of one group, a block of positions at a time. */
+template <class Lanes>
+void convDense(const ConvCall& call, const Field& field, Index group) {
+  const ConvShape& shape = field.shape;
+  const Block block(field, field.afterLeft(), Lanes::tileRows);
+  const Index outputs = call.outputs / shape.groups, plane = shape.outH * shape.outW;
+  const float* const x = call.x + group * field.channels * shape.h * shape.w;
+  const float* const weight = call.weight + group * outputs * field.depth;
+  float* const left = field.left(call.scratch);
+  float* const made = block.made(call.scratch);
+  block.placeRows(field.offsets(call.scratch));
+  block.placeOutputs(Lanes::width, block.landings(call.scratch));
+  ConvTileCall tile;
+  tile.left = left;
+  tile.offsets = field.offsets(call.scratch);
+  tile.depth = field.depth;
+  tile.yRow = block.columns;
+  tile.relu = call.relu;
+  const Tiling tiling(outputs, Lanes::tileRows);
+  const Index widest = widthFor<Lanes>(tiling.rows(0));
+  for (Index first = 0, all = call.batch * plane; first < all; first += block.columns) {
+    const Index count = all - first < block.columns ? all - first : block.columns;
+    block.fill(x, first, count, call.scratch);
+    for (Index t = 0; t < tiling.count(); t++) {
+      const Index o = tiling.begin(t), height = tiling.rows(t);
+      gatherRows(weight + o * field.depth, field.depth, height, field.depth, Lanes::tileRows, left);
+      tile.bias = call.bias ? call.bias + group * outputs + o : nullptr;
+      for (Index p = 0, width; p < count; p += width * kPanel) {
+        width = widthWithin<Lanes>(widest, (count - p + kPanel - 1) / kPanel);
+        tile.field = block.rows(call.scratch) + p;
+        tile.y = made;
+        tile.landings = block.landings(call.scratch) + p / Lanes::width;
+        tile.vectors = width * kPanel / Lanes::width;
+        runTile<Lanes, ConvTile>(height, width, tile);
+      }
+      float* const y = call.y + (group * outputs + o) * plane;
+      spread(made, block.columns, height, first, count, plane, y, call.outputs * plane);
+    }
+  }
+}
+
 template <class Lanes>
 void conv(const ConvCall& call) {
   const Field field(call.shape, Lanes::width, Lanes::tileRows);
@@ -85,6 +148,10 @@ void conv(const ConvCall& call) {
   const Index outputs = call.outputs / shape.groups;
   const Index plane = shape.outH * shape.outW;
   if (call.batch == 0 || outputs == 0 || plane == 0) return;
+  if (field.wastes(call.batch) && outputs >= kDenseOutputs) {
+    for (Index group = 0; group < shape.groups; group++) convDense<Lanes>(call, field, group);
+    return;
+  }
   ConvTileCall tile;
   tile.left = field.left(call.scratch);
   tile.field = field.field(call.scratch);

@@ -13,7 +13,10 @@ using Index = std::ptrdiff_t;
 /** Columns of a panel: panels[ceil(n / 16)][k][16], zeros where w has no row. The same for every engine. */
 constexpr Index kPanel = 16;
 
-/** The sizes of a cross-correlation; (top, left): zeros above and beside the image, the others follow from out. */
+/**
+ * The sizes of a cross-correlation; (top, left): zeros above and beside the image, or so much of it left out where they
+ * are negative; the others follow from out.
+ */
 struct ConvShape {
   Index channels, h, w;  // of the image
   Index outH, outW;

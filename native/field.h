@@ -42,6 +42,19 @@ class Field {
     bytes = field_ + aligned((static_cast<Index>(elements(rows_, columns_)) + kOverread) * sizeof(float));
   }
 
+  /** Where the weight's rows end in the scratch memory. */
+  std::size_t afterLeft() const { return landings_; }
+
+  /**
+   * So many images' positions side by side fill at most three fifths of the vectors that their fields take, which also
+   * hold what stands between rows.
+   */
+  bool wastes(Index images) const {
+    const Index used = images * shape.outH * shape.outW;
+    const Index taken = images * vectorsOf(positions(Band{0, 0, shape.outH, shape.outW}));
+    return rows_ == shape.outH && columns_ == shape.outW && vectorsOf(used) * 5 <= taken * 3;
+  }
+
   int* offsets(void* scratch) const { return at<int>(scratch, 0); }
   /** Room for the weight's rows of one tile. */
   float* left(void* scratch) const { return at<float>(scratch, left_); }
@@ -129,6 +142,7 @@ class Field {
   static constexpr Index kOverread = 16 * kPanel;
 
   static Index least(Index a, Index b) { return a < b ? a : b; }
+  static Index vectorsOf(Index positions) { return (positions + kPanel - 1) / kPanel; }
   static std::size_t aligned(std::size_t bytes) { return (bytes + 63) & ~std::size_t{63}; }
   template <class T>
   static T* at(void* scratch, std::size_t offset) {

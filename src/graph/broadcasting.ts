@@ -74,3 +74,8 @@ export function reshape(apply: Apply, value: Value, shape: Shape): Value {
   const same = value.shape.length === shape.length && value.shape.every((extent, i) => extent === shape[i]);
   return same ? value : apply('reshape', [value], { shape });
 }
+
+/** A shape for `reshape` whose rows may be more or less in another run. */
+export function anyRows(shape: Shape): Shape {
+  return shape.length > 0 && numel(shape.slice(1)) > 0 ? [-1, ...shape.slice(1)] : shape;
+}

@@ -145,7 +145,8 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     ): void;
     /**
      * Cross-correlation with zero padding. x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none), y[batch,co,oh,ow].
-     * (pt, pl): zeros above and left; those below and right follow from oh, ow. Each output is one madd chain from the
+     * (pt, pl): zeros above and left, or rows and columns left out where negative; those below and right follow from oh, ow.
+     * Each output is one madd chain from the
      * bias over (channel, kernel row, kernel column). relu 1: then max(y, 0). scratch: conv_scratch(...) bytes.
      */
     conv(
@@ -189,10 +190,139 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       dw: number,
       groups: number,
     ): number;
-    /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
-    max_pool(
+    /** y[channels,kh,kw,images,rows,ow]: what each element of a kernel meets at output rows from ... from + rows - 1. */
+    unfold(
       x: number,
       y: number,
+      images: number,
+      image: number,
+      channels: number,
+      h: number,
+      w: number,
+      from: number,
+      rows: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      pt: number,
+      pl: number,
+      dh: number,
+      dw: number,
+    ): void;
+    /**
+     * y[groups,outputs,inputs,ny,nx] of weight[groups,inputs,all,kh,kw]: outputs from `from` on, of their elements rows
+     * y0, y0 + dy, ... and columns x0, x0 + dx, ..., the last first.
+     */
+    turn(
+      weight: number,
+      y: number,
+      groups: number,
+      inputs: number,
+      all: number,
+      from: number,
+      outputs: number,
+      kh: number,
+      kw: number,
+      y0: number,
+      dy: number,
+      ny: number,
+      x0: number,
+      dx: number,
+      nx: number,
+    ): void;
+    /**
+     * y[outer,before + d + after,inner] of x[outer,d,inner], inner in words of 4 bytes; negative ends are cut off. mode 0: the
+     * words even and odd in turns, 1: mirrored, 2: the last element, 3: round again.
+     */
+    pad(
+      x: number,
+      y: number,
+      outer: number,
+      d: number,
+      inner: number,
+      before: number,
+      after: number,
+      mode: number,
+      even: number,
+      odd: number,
+    ): void;
+    /** Its gradient; modes 1 to 3. */
+    pad_gradient(
+      dy: number,
+      dx: number,
+      outer: number,
+      d: number,
+      inner: number,
+      before: number,
+      after: number,
+      mode: number,
+    ): void;
+    /**
+     * One dimension resampled: y[outer,od,inner] of x[outer,d,inner]. mode 0: nearest, 1: nearest-exact, 2: linear, 3: cubic;
+     * step: elements of x from one of y to the next; align 1: ends are each other's; table: od · 32 bytes of scratch.
+     */
+    interpolate: InterpolateKernel;
+    /** Its gradient, of dy[outer,od,inner]. */
+    interpolate_gradient: InterpolateKernel;
+    /** y[n,od,c,kd,plane] of x[n,c,d,plane]: what a kernel along the depth meets. */
+    frames: FramesKernel;
+    /** dx[n,c,d,plane] of dy[n,od,c,kd,plane] */
+    frames_gradient: FramesKernel;
+    /**
+     * y[outputs,channels,kh,kw]: what each element of a kernel meets in x[channels,h,w] times dy[outputs,oh,ow], summed over
+     * positions and images (xImage and dyImage elements apart) in float64.
+     */
+    window_sums(
+      x: number,
+      dy: number,
+      y: number,
+      images: number,
+      xImage: number,
+      dyImage: number,
+      channels: number,
+      outputs: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      pt: number,
+      pl: number,
+      dh: number,
+      dw: number,
+    ): void;
+    /** y[columns,rows] += xᵀ of x[rows,columns], rows of y ldy elements apart; begins 1: y = xᵀ. */
+    add_transposed(x: number, y: number, rows: number, columns: number, ldy: number, begins: number): void;
+    /** y[planes,n] = bias[planes]; zeros where bias is 0. */
+    fill_planes(bias: number, y: number, planes: number, n: number): void;
+    /** planes × (h, w) → planes × (oh, ow); padding counts as -infinity; NaN wins, as in PyTorch. */
+    max_pool: MaxPoolKernel;
+    /** As PyTorch's avg_pool2d; include: 1 = count_include_pad; divisor: 0 = the window's own size. */
+    avg_pool: AvgPoolKernel;
+    /** The same of whole numbers; averages are cut towards 0. */
+    max_pool_int64: MaxPoolKernel;
+    max_pool_int32: MaxPoolKernel;
+    avg_pool_int64: AvgPoolKernel;
+    /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)), as PyTorch's adaptive_avg_pool2d. */
+    adaptive_avg_pool(
+      x: number,
+      y: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    /** The gradients of the pools' inputs; a maximum's goes to the element that the pool chose. */
+    max_pool_gradient(
+      x: number,
+      dy: number,
+      dx: number,
       planes: number,
       h: number,
       w: number,
@@ -207,10 +337,9 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       dh: number,
       dw: number,
     ): void;
-    /** As PyTorch's avg_pool2d; include: 1 = count_include_pad; divisor: 0 = the window's own size. */
-    avg_pool(
-      x: number,
-      y: number,
+    avg_pool_gradient(
+      dy: number,
+      dx: number,
       planes: number,
       h: number,
       w: number,
@@ -225,10 +354,29 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       include: number,
       divisor: number,
     ): void;
-    /** Windows [floor(i·h/oh), ceil((i+1)·h/oh)), as PyTorch's adaptive_avg_pool2d. */
-    adaptive_avg_pool(
+    adaptive_avg_pool_gradient(
+      dy: number,
+      dx: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    /** As adaptive_avg_pool, the largest of each window; NaN wins. */
+    adaptive_max_pool(
       x: number,
       y: number,
+      planes: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+    ): void;
+    adaptive_max_pool_gradient(
+      x: number,
+      dy: number,
+      dx: number,
       planes: number,
       h: number,
       w: number,
@@ -401,6 +549,69 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
     /** How many of the bytes are this one. */
     count_byte(address: number, bytes: number, byte: number): number;
   };
+
+export type MaxPoolKernel = (
+  x: number,
+  y: number,
+  planes: number,
+  h: number,
+  w: number,
+  oh: number,
+  ow: number,
+  kh: number,
+  kw: number,
+  sh: number,
+  sw: number,
+  ph: number,
+  pw: number,
+  dh: number,
+  dw: number,
+) => void;
+
+export type AvgPoolKernel = (
+  x: number,
+  y: number,
+  planes: number,
+  h: number,
+  w: number,
+  oh: number,
+  ow: number,
+  kh: number,
+  kw: number,
+  sh: number,
+  sw: number,
+  ph: number,
+  pw: number,
+  include: number,
+  divisor: number,
+) => void;
+
+export type InterpolateKernel = (
+  x: number,
+  y: number,
+  outer: number,
+  d: number,
+  inner: number,
+  od: number,
+  mode: number,
+  step: number,
+  align: number,
+  table: number,
+) => void;
+
+export type FramesKernel = (
+  x: number,
+  y: number,
+  n: number,
+  c: number,
+  d: number,
+  plane: number,
+  od: number,
+  kd: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+) => void;
 
 export type WriteKernel = (
   x: number,

@@ -6,6 +6,8 @@ import type { ElementwiseName, FunctionName, Kernels, UnaryName } from './kernel
 import type { AttentionAttributes } from './attention.js';
 import type { BagMode } from './ops-embedding.js';
 import type { RecurrenceAttributes } from './recurrence.js';
+import type { InterpolateMode } from './ops-interpolate.js';
+import type { PadMode } from './ops-pad.js';
 import type { Apply, Value } from './tracer.js';
 
 /** [height, width]; one-dimensional layers use height 1. */
@@ -21,6 +23,44 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   linear: Record<never, never>;
   /** x[n, ci, h, w] or [ci, h, w] (dims 2); x[n, ci, l] or [ci, l] (dims 1, pairs [1, v]); weight, bias|null */
   conv: { dims: 1 | 2; stride: Pair; padding: Pair | 'same'; dilation: Pair; groups: number };
+  /**
+   * The gradient of conv's input, and torch.nn.functional.conv_transpose2d: x[n, ci, h, w] (or as conv), weight
+   * [ci, co / groups, kh, kw], bias|null; outputs are (h - 1) · stride - 2 · padding + dilation · (kh - 1) + outputPadding + 1
+   */
+  conv_transpose: {
+    dims: 1 | 2;
+    stride: Pair;
+    padding: Pair;
+    outputPadding: Pair;
+    dilation: Pair;
+    groups: number;
+  };
+  /**
+   * conv's x, gradient of its output → [chunks, co, ci / groups · kh · kw], whose sum over the chunks is the gradient of its
+   * weight; `padding`: zeros above and left
+   */
+  conv_weight_gradient: {
+    dims: 1 | 2;
+    kernel: Pair;
+    stride: Pair;
+    padding: Pair;
+    dilation: Pair;
+    groups: number;
+  };
+  /** One dimension longer, or shorter where an end is negative; `dim` counts from the last, -1. */
+  pad: { dim: number; before: number; after: number; mode: PadMode; value: number };
+  /**
+   * One dimension resampled to an extent of `to`: `step` elements of the input from one of the output to the next; align:
+   * the ends are each other's
+   */
+  interpolate: { dim: number; to: number; mode: InterpolateMode; step: number; align: boolean };
+  /** Gradient of interpolate's output → gradient of its input, whose extent is `to`. */
+  interpolate_gradient: OpAttributes['interpolate'];
+  /** x[n, c, d, h, w] → [n · outputs, c · kernel, h, w], see ops-conv3d */
+  frames: { outputs: number; kernel: number; stride: number; padding: number; dilation: number };
+  frames_gradient: OpAttributes['frames'] & { depth: number };
+  /** Gradient of pad's output → gradient of its input, which has so many elements along `dim`. */
+  pad_gradient: { dim: number; before: number; after: number; mode: PadMode; extent: number };
   max_pool: { dims: 1 | 2; kernel: Pair; stride: Pair; padding: Pair; dilation: Pair; ceilMode: boolean };
   avg_pool: {
     dims: 1 | 2;
@@ -33,6 +73,12 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   };
   /** null keeps that dimension's extent */
   adaptive_avg_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
+  adaptive_max_pool: { dims: 1 | 2; output: readonly [number | null, number | null] };
+  /** The pool's x, gradient of its output → gradient of x. */
+  max_pool_gradient: OpAttributes['max_pool'];
+  avg_pool_gradient: OpAttributes['avg_pool'];
+  adaptive_avg_pool_gradient: { dims: 1 | 2 };
+  adaptive_max_pool_gradient: { dims: 1 | 2 };
   /** x, running_mean, running_var, weight|null, bias|null; `ranks` are the ranks the layer accepts */
   batch_norm: { layer: string; ranks: readonly number[]; features: number; eps: number };
   /** x[..., ...normalizedShape], weight|null, bias|null */

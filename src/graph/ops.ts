@@ -15,7 +15,20 @@ import { pack, product } from './ops-product.js';
 import { packedRecurrence, recurrence, shift } from './ops-recurrence.js';
 import { recurrenceGradient } from './ops-recurrence-gradient.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
-import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
+import { conv } from './ops-conv.js';
+import { convTranspose } from './ops-conv-transpose.js';
+import { convWeightGradient } from './ops-conv-weight.js';
+import { frames, framesGradient } from './ops-conv3d.js';
+import { interpolate, interpolateGradient } from './ops-interpolate.js';
+import { pad, padGradient } from './ops-pad.js';
+import { avgPool, maxPool } from './ops-pool.js';
+import { adaptiveAvgPool, adaptiveMaxPool } from './ops-pool-adaptive.js';
+import {
+  adaptiveAvgPoolGradient,
+  adaptiveMaxPoolGradient,
+  avgPoolGradient,
+  maxPoolGradient,
+} from './ops-pool-gradients.js';
 
 export const OPS: { readonly [N in OpName]: Op<N> } = {
   relu: pointwise('relu'),
@@ -40,6 +53,19 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   max_pool: maxPool,
   avg_pool: avgPool,
   adaptive_avg_pool: adaptiveAvgPool,
+  adaptive_max_pool: adaptiveMaxPool,
+  max_pool_gradient: maxPoolGradient,
+  avg_pool_gradient: avgPoolGradient,
+  adaptive_avg_pool_gradient: adaptiveAvgPoolGradient,
+  adaptive_max_pool_gradient: adaptiveMaxPoolGradient,
+  conv_transpose: convTranspose,
+  pad,
+  pad_gradient: padGradient,
+  interpolate,
+  interpolate_gradient: interpolateGradient,
+  frames,
+  frames_gradient: framesGradient,
+  conv_weight_gradient: convWeightGradient,
   batch_norm: batchNorm,
   layer_norm: layerNorm,
   softmax: softmax('softmax'),

@@ -17,7 +17,7 @@ export function conv_scratch(
   return 2 * <f64>PANEL_ROW + (channels * plane + <f64>PANEL_COLUMNS) * <f64>BYTES;
 }
 
-/** x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none) → y[batch,co,oh,ow]; (pt, pl) zeros above and left; relu 1: then max(y, 0). */
+/** x[batch,ci,h,w], weight[co,ci/groups,kh,kw], bias[co] (0: none) → y[batch,co,oh,ow]; (pt, pl) zeros above and left (negative: so much is left out); relu 1: then max(y, 0). */
 export function conv(
   x: usize, weight: usize, bias: usize, y: usize,
   batch: usize, ci: usize, h: i32, w: i32,
@@ -87,18 +87,19 @@ function direct(
   }
 }
 
-/** padded[channels, height, width]: the image at (pt, pl), as far as it is there, zeros around it. */
+/** padded[channels, height, width]: the image at (pt, pl), negative ones too, as far as it is there; zeros around it. */
 function copyPadded(
   x: usize, channels: usize, h: i32, w: i32, pt: i32, pl: i32, height: i32, width: i32, padded: usize,
 ): void {
-  const columns = max(0, min(w, width - pl));
-  const rows = max(0, min(h, height - pt));
+  const firstRow = max(0, -pt), firstColumn = max(0, -pl);
+  const columns = max(0, min(w, width - pl) - firstColumn);
+  const rows = min(h, height - pt);
   const row = <usize>width * BYTES;
   memory.fill(padded, 0, (channels * height * width + PANEL_COLUMNS) * BYTES);
   for (; channels; channels--) {
-    for (let i: i32 = 0; i < rows; i++) {
-      const to = padded + <usize>(pt + i) * row + <usize>pl * BYTES;
-      memory.copy(to, x + <usize>i * w * BYTES, <usize>columns * BYTES);
+    for (let i = firstRow; i < rows; i++) {
+      const to = padded + <usize>(pt + i) * row + <usize>(pl + firstColumn) * BYTES;
+      memory.copy(to, x + <usize>(i * w + firstColumn) * BYTES, <usize>columns * BYTES);
     }
     x += <usize>h * w * BYTES;
     padded += <usize>height * row;

@@ -11,12 +11,21 @@ export { conv, conv_scratch } from './conv';
 export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } from './embedding';
 export { elementwise, extreme, scatter, where } from './elementwise';
 export * from './functions';
+export { add_transposed, fill_planes, turn, unfold, window_sums } from './conv-gradients';
+export { embedding } from './embedding';
+export { frames, frames_gradient } from './frames';
+export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
 export { shift } from './shift';
+export { pad, pad_gradient } from './pad';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export {
+  adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
+} from './pooling-gradients';
+export { avg_pool_int64, max_pool_int32, max_pool_int64 } from './pooling-integers';
 export { log_softmax, softmax, softmax_rows } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';

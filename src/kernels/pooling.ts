@@ -69,14 +69,14 @@ export function max_pool(
 /** The first of start, start + step, ... that is not negative. */
 // @ts-ignore: decorator
 @inline
-function inside(start: i32, step: i32): i32 {
+export function inside(start: i32, step: i32): i32 {
   return start < 0 ? start + ((step - 1 - start) / step) * step : start;
 }
 
 /** Past the last element of a window, at most `bound`; what it would reach may be more than 32 bits hold. */
 // @ts-ignore: decorator
 @inline
-function endOf(start: i32, kernel: i32, dilation: i32, bound: i32): i32 {
+export function endOf(start: i32, kernel: i32, dilation: i32, bound: i32): i32 {
   return <i32>min<i64>(<i64>start + <i64>(kernel - 1) * dilation + 1, bound);
 }
 
@@ -158,11 +158,11 @@ export function adaptive_avg_pool(
   }
 }
 
-function windowStart(i: i32, extent: i32, outputs: i32): i32 {
+export function windowStart(i: i32, extent: i32, outputs: i32): i32 {
   return <i32>((<i64>i * extent) / outputs);
 }
 
-function windowEnd(i: i32, extent: i32, outputs: i32): i32 {
+export function windowEnd(i: i32, extent: i32, outputs: i32): i32 {
   return <i32>(((<i64>i + 1) * extent + outputs - 1) / outputs);
 }
 

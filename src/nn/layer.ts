@@ -27,6 +27,8 @@ export type OptionDefinition = {
   | { readonly kind: 'module'; readonly copies?: { readonly into: string; readonly count: string } }
   /** Any text in which `wrong` finds nothing wrong. */
   | { readonly kind: 'text'; readonly wrong: (text: string) => string | undefined }
+  /** A float for every dimension, or a tuple with one for each. */
+  | { readonly kind: 'floats'; readonly lengths: { readonly minimum: number; readonly maximum: number } }
   /** An int for every dimension, or a tuple with one for each. */
   | {
       readonly kind: 'ints';
@@ -126,6 +128,8 @@ export interface LayerDefinition {
   flow?(options: Options): ExtentFlow;
   /** extra_repr, without the parentheses. */
   repr?(options: Options, module: Module): string;
+  /** Names that its print shows, though its constructor does not take them. */
+  readonly shows?: readonly string[];
   /**
    * Its children are not one chain whose end is its output: of that nothing is known. Each of them is given what the one
    * before gives (chain), what the container is given (same), or nobody knows what.

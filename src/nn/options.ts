@@ -97,6 +97,16 @@ const READERS: { readonly [K in Exclude<OptionKind, 'module'>]: (option: Of<K>, 
     const wrong = check(value);
     return wrong === undefined ? { value } : { wrong };
   },
+  floats: ({ lengths, nullable }, value) => {
+    const one = asFloat(value);
+    if (one !== undefined) return { value: one };
+    const items = Array.isArray(value) ? value.map(asFloat) : [];
+    const fits = items.length >= lengths.minimum && items.length <= lengths.maximum;
+    if (fits && items.every((item) => item !== undefined)) return { value: items };
+    const many =
+      lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
+    return { wrong: `must be a number or a list of ${many} of them${nullable ? ' or null' : ''}` };
+  },
   ints: (option, value) => {
     const { minimum, lengths, nullableItems = false, words = [] } = option;
     const isItem = (item: unknown): item is number | null =>

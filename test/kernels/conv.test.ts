@@ -52,6 +52,8 @@ const CASES: Record<string, Partial<ConvSizes>> = {
     ci: 2, co: 3, input: [11, 23], kernel: [2, 3], stride: [3, 1], padding: [0, 2], dilation: [1, 2],
   },
   'dilation 3': { ci: 1, co: 2, input: [16, 16], kernel: [3, 3], padding: [3, 3], dilation: [3, 3] },
+  'rows and columns left out': { batch: 2, ci: 2, co: 3, input: [8, 24], kernel: [3, 2], padding: [-1, -2] },
+  'rows and columns left out, strided': { ci: 2, co: 3, input: [9, 9], kernel: [2, 2], stride: [2, 1], padding: [-2, -1] },
   'padding wider than the input': { ci: 1, co: 1, input: [2, 2], kernel: [7, 7], padding: [5, 4] },
   '4 groups': { batch: 2, ci: 8, co: 12, groups: 4, input: [6, 6], kernel: [3, 3], padding: [1, 1] },
   depthwise: { batch: 2, ci: 6, co: 6, groups: 6, input: [7, 5], kernel: [3, 3], padding: [1, 1] },

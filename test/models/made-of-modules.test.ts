@@ -14,7 +14,7 @@ interface Case {
   readonly seed: number;
   readonly state: readonly (readonly [name: string, shape: readonly number[], sha256: string])[];
 }
-const file = new URL('../fixtures/layers/initial.json', import.meta.url);
+const file = new URL('../fixtures/layers/seeded.json', import.meta.url);
 const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Case[] };
 
 let engine: Engine;

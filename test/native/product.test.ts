@@ -56,6 +56,13 @@ const PLAIN: ConvSizes = {
 const CONVOLUTIONS: Record<string, Partial<ConvSizes>> = {
   'a single number': {},
   'no image at all': { batch: 0, ci: 2, co: 3, input: [4, 4] },
+  'planes of 3 × 3, positions of 5 images side by side': { batch: 5, ci: 3, co: 17, input: [3, 3], kernel: [3, 3], padding: [1, 1] },
+  'planes of 2 × 2 in groups': { batch: 9, ci: 4, co: 34, groups: 2, input: [2, 2], kernel: [3, 3], padding: [1, 1] },
+  'single positions of 70 images, strided': { batch: 70, ci: 2, co: 16, input: [5, 4], kernel: [3, 2], stride: [3, 3] },
+  'planes of 2 × 2, 2700 elements of a kernel': { batch: 13, ci: 300, co: 16, input: [2, 2], kernel: [3, 3], padding: [1, 1] },
+  'planes of 2 × 3, dilated, rows left out': { batch: 30, ci: 2, co: 19, input: [5, 8], kernel: [2, 3], padding: [-1, -1], dilation: [1, 2] },
+  'rows and columns left out': { batch: 2, ci: 2, co: 3, input: [8, 24], kernel: [3, 2], padding: [-1, -2] },
+  'rows and columns left out, strided': { ci: 2, co: 3, input: [9, 9], kernel: [2, 2], stride: [2, 1], padding: [-2, -1] },
   'the first of LeNet': { batch: 2, co: 6, input: [28, 28], kernel: [5, 5], padding: [2, 2] },
   'the second of LeNet': { batch: 2, ci: 6, co: 16, input: [14, 14], kernel: [5, 5] },
   '1 × 1 kernel': { ci: 5, co: 13, input: [5, 7] },

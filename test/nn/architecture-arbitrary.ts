@@ -30,14 +30,14 @@ function options(
   return fc.record({ ...required, ...optional }, { requiredKeys: Object.keys(required) });
 }
 
-function convolution(dims: 1 | 2) {
+function convolution(dims: 1 | 2 | 3, more: Record<string, fc.Arbitrary<unknown>> = {}) {
   const padding = fc.oneof(perDimension(dims, 0), fc.constant('valid'));
   return fc
     .tuple(
       fc.integer({ min: 1, max: 3 }),
       options(
         { in_channels: extent, out_channels: extent, kernel_size: perDimension(dims, 1) },
-        { stride: perDimension(dims, 1), padding, dilation: perDimension(dims, 1), bias: flag },
+        { stride: perDimension(dims, 1), padding, dilation: perDimension(dims, 1), bias: flag, ...more },
       ),
     )
     .map(([groups, given]) => ({
@@ -58,6 +58,19 @@ const pool = (dims: 1 | 2, more: Record<string, fc.Arbitrary<unknown>>) =>
       ...more,
     },
   );
+const padMode = { padding_mode: fc.constantFrom('zeros', 'reflect', 'replicate', 'circular') };
+const transposed = (dims: 1 | 2) =>
+  convolution(dims, { padding: perDimension(dims, 0), output_padding: perDimension(dims, 0) });
+const pads = (dims: number) => {
+  const padding = perDimension(2 * dims, -2);
+  const kinds = ['Zero', 'Reflection', 'Replication', 'Circular'];
+  return {
+    ...Object.fromEntries(kinds.map((kind) => [`${kind}Pad${dims}d`, options({ padding })])),
+    [`ConstantPad${dims}d`]: options({ padding, value: number }),
+  };
+};
+const factor = fc.oneof(number, fc.tuple(number, number));
+const sizeOrFactor = fc.oneof(options({ size: perDimension(2, 0) }), options({ scale_factor: factor }));
 const batchNorm = options(
   { num_features: extent },
   {
@@ -91,8 +104,26 @@ const recurrent = (more: Record<string, fc.Arbitrary<unknown>>) =>
 
 const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Linear: options({ in_features: extent, out_features: extent }, { bias: flag }),
-  Conv1d: convolution(1),
-  Conv2d: convolution(2),
+  Conv1d: convolution(1, padMode),
+  Conv2d: convolution(2, padMode),
+  Conv3d: convolution(3, padMode),
+  ConvTranspose1d: transposed(1),
+  ConvTranspose2d: transposed(2),
+  ...pads(1),
+  ...pads(2),
+  ...pads(3),
+  Upsample: fc.tuple(sizeOrFactor, fc.constantFrom('nearest', 'bilinear', 'area')).map(([given, mode]) => ({
+    ...given,
+    mode,
+  })),
+  UpsamplingNearest2d: sizeOrFactor,
+  UpsamplingBilinear2d: sizeOrFactor,
+  PixelShuffle: options({ upscale_factor: extent }),
+  PixelUnshuffle: options({ downscale_factor: extent }),
+  Unflatten: options({
+    dim: fc.integer({ min: -3, max: 3 }),
+    unflattened_size: fc.array(extent, { minLength: 1, maxLength: 4 }),
+  }),
   MaxPool1d: pool(1, { dilation: perDimension(1, 1) }),
   MaxPool2d: pool(2, { dilation: perDimension(2, 1) }),
   AvgPool1d: pool(1, { count_include_pad: flag }),
@@ -101,6 +132,8 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   AdaptiveAvgPool2d: options({
     output_size: fc.oneof(perDimension(2, 1), fc.constant(null), fc.tuple(fc.constant(null), extent)),
   }),
+  AdaptiveMaxPool1d: options({ output_size: perDimension(1, 0) }),
+  AdaptiveMaxPool2d: options({ output_size: fc.oneof(perDimension(2, 0), fc.constant(null)) }),
   BatchNorm1d: batchNorm,
   BatchNorm2d: batchNorm,
   LayerNorm: options(

@@ -157,6 +157,26 @@ describe('a traced forward', () => {
     AvgPool2d: [{ kernel_size: 3, stride: 2, padding: 1 }, [2, 3, 8, 8], [2, 3, 4, 4]],
     AdaptiveAvgPool1d: [{ output_size: null }, [2, 3, 8], [2, 3, 8]],
     AdaptiveAvgPool2d: [{ output_size: [null, 2] }, [2, 3, 8, 8], [2, 3, 8, 2]],
+    AdaptiveMaxPool1d: [{ output_size: 5 }, [3, 8], [3, 5]],
+    AdaptiveMaxPool2d: [{ output_size: 3 }, [2, 3, 8, 8], [2, 3, 3, 3]],
+    Conv3d: [
+      { in_channels: 2, out_channels: 3, kernel_size: 3, stride: [1, 2, 1] },
+      [5, 2, 4, 7, 3],
+      [5, 3, 2, 3, 1],
+    ],
+    ConvTranspose1d: [{ in_channels: 2, out_channels: 3, kernel_size: 3, stride: 2 }, [2, 4], [3, 9]],
+    ConvTranspose2d: [
+      { in_channels: 2, out_channels: 3, kernel_size: 3, stride: 2, padding: 1, output_padding: 1 },
+      [5, 2, 4, 4],
+      [5, 3, 8, 8],
+    ],
+    ...padShapes(),
+    Upsample: [{ scale_factor: [2, 1.7], mode: 'bilinear' }, [2, 3, 4, 4], [2, 3, 8, 6]],
+    UpsamplingNearest2d: [{ size: 3 }, [2, 3, 4, 4], [2, 3, 3, 3]],
+    UpsamplingBilinear2d: [{ scale_factor: 2 }, [2, 3, 4, 4], [2, 3, 8, 8]],
+    PixelShuffle: [{ upscale_factor: 2 }, [2, 8, 3, 4], [2, 2, 6, 8]],
+    PixelUnshuffle: [{ downscale_factor: 2 }, [2, 6, 8], [8, 3, 4]],
+    Unflatten: [{ dim: 1, unflattened_size: [2, -1] }, [5, 6, 3], [5, 2, 3, 3]],
     BatchNorm1d: [{ num_features: 3, affine: false }, [2, 3], [2, 3]],
     BatchNorm2d: [{ num_features: 3 }, [2, 3, 4, 4], [2, 3, 4, 4]],
     LayerNorm: [{ normalized_shape: [3, 4] }, [2, 3, 4], [2, 3, 4]],
@@ -174,6 +194,22 @@ describe('a traced forward', () => {
     Flatten: [{}, [2, 3, 4], [2, 12]],
     Lambda: [{ expression: 'x - mean(x)' }, [2, 3], [2, 3]],
   };
+
+  /** Each pad by 1, of a tensor whose extents are all 3. */
+  function padShapes() {
+    const kinds = ['Zero', 'Constant', 'Reflection', 'Replication', 'Circular'];
+    return Object.fromEntries(
+      [1, 2, 3].flatMap((dims) =>
+        kinds.map((kind): [string, [object, number[], number[]]] => {
+          const [input, output] = [Array<number>(dims + 2).fill(3), Array<number>(dims + 2).fill(5)];
+          return [`${kind}Pad${dims}d`, [padOptions(kind), input, [3, 3, ...output.slice(2)]]];
+        }),
+      ),
+    );
+  }
+  function padOptions(kind: string): object {
+    return kind === 'Constant' ? { padding: 1, value: 2 } : { padding: 1 };
+  }
 
   it.each(Object.keys(LAYERS) as LayerType[])('of %s has the shape that PyTorch gives', (type) => {
     if (LAYERS[type].container || LAYERS[type].lazy) return;

@@ -98,9 +98,12 @@ describe('checkOptions', () => {
   });
 
   it('says what is not supported', () => {
-    const conv = { in_channels: 1, out_channels: 1, kernel_size: 1, padding_mode: 'reflect' };
-    expect(faults('Conv2d', conv)).toEqual([
-      'architecture.padding_mode: only \'zeros\' is supported, got "reflect"',
+    expect(faults('MaxPool2d', { kernel_size: 2, return_indices: true })).toEqual([
+      'architecture.return_indices: only False is supported, got true',
+    ]);
+    const transposed = { in_channels: 1, out_channels: 1, kernel_size: 1, padding_mode: 'reflect' };
+    expect(faults('ConvTranspose2d', transposed)).toEqual([
+      'architecture: Only "zeros" padding mode is supported for ConvTranspose2d',
     ]);
     expect(faults('Embedding', { num_embeddings: 1, embedding_dim: 1, max_norm: 1, sparse: true })).toEqual([
       'architecture.max_norm: only None is supported, got 1',

@@ -6,15 +6,18 @@ import type { LayerDefinition, ParameterDefinition } from '../layer.js';
 import { pythonRepr } from '../options.js';
 import { extent, flag } from './arguments.js';
 
-/** torch.nn.Linear.reset_parameters, which is _ConvNd's too: fan_in is the number of weights of one output. */
-export function weightAndBias(weight: Shape, bias: boolean): ParameterDefinition[] {
+/**
+ * torch.nn.Linear.reset_parameters, which is _ConvNd's too: fan_in is the number of weights of one output. (A transposed
+ * convolution's weight has its inputs first, and is drawn as if they were the outputs.)
+ */
+export function weightAndBias(weight: Shape, bias: boolean, outputs = weight[0]!): ParameterDefinition[] {
   const bound = 1 / Math.sqrt(numel(weight.slice(1)));
   return [
     { name: 'weight', kind: 'parameter', shape: weight, init: { name: 'kaiming_uniform', a: Math.sqrt(5) } },
     {
       name: 'bias',
       kind: 'parameter',
-      shape: bias ? [weight[0]!] : null,
+      shape: bias ? [outputs] : null,
       init: { name: 'uniform', a: -bound, b: bound },
     },
   ];

@@ -1,4 +1,4 @@
-// torch.nn's pools over one and two dimensions: maxima, averages, and averages with a given output size.
+// torch.nn's pools over one and two dimensions: maxima and averages of windows, and of as many as an output has elements.
 
 import type { LayerDefinition, OptionDefinition } from '../layer.js';
 import { pythonRepr, type Options } from '../options.js';
@@ -11,8 +11,10 @@ export const POOLING_LAYERS = {
   MaxPool2d: maxPool(2),
   AvgPool1d: averagePool(1),
   AvgPool2d: averagePool(2),
-  AdaptiveAvgPool1d: adaptiveAveragePool(1),
-  AdaptiveAvgPool2d: adaptiveAveragePool(2),
+  AdaptiveAvgPool1d: adaptivePool('adaptive_avg_pool', 1),
+  AdaptiveAvgPool2d: adaptivePool('adaptive_avg_pool', 2),
+  AdaptiveMaxPool1d: adaptivePool('adaptive_max_pool', 1),
+  AdaptiveMaxPool2d: adaptivePool('adaptive_max_pool', 2),
 };
 
 /** kernel_size, stride (None: the kernel's) and padding. A tuple of one is good for both dimensions, as in PyTorch. */
@@ -81,15 +83,27 @@ function averagePool(dims: Dims): LayerDefinition {
   };
 }
 
-function adaptiveAveragePool(dims: Dims): LayerDefinition {
+function adaptivePool(op: 'adaptive_avg_pool' | 'adaptive_max_pool', dims: Dims): LayerDefinition {
   const lengths = { minimum: dims, maximum: dims };
+  const size: OptionDefinition = {
+    name: 'output_size',
+    kind: 'ints',
+    lengths,
+    minimum: 0,
+    nullable: true,
+    nullableItems: true,
+  };
+  const indices: OptionDefinition = {
+    name: 'return_indices',
+    kind: 'bool',
+    default: false,
+    supported: [false],
+  };
   return {
-    options: [
-      { name: 'output_size', kind: 'ints', lengths, minimum: 1, nullable: true, nullableItems: true },
-    ],
+    options: op === 'adaptive_max_pool' ? [size, indices] : [size],
     trace: ({ options }, x, { tracer }) => {
       const output = tupleOf(options.output_size!, dims) as (number | null)[];
-      return tracer.apply('adaptive_avg_pool', [x], {
+      return tracer.apply(op, [x], {
         dims,
         output: dims === 1 ? [1, output[0]!] : [output[0]!, output[1]!],
       });

@@ -14,10 +14,12 @@ import { LAMBDA_LAYERS } from './lambda.js';
 import { LAZY_LAYERS } from './lazy.js';
 import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
+import { PADDING_LAYERS } from './padding.js';
 import { POOLING_LAYERS } from './pooling.js';
 import { RECURRENT_LAYERS } from './recurrent.js';
 import { SHAPE_LAYERS } from './shape.js';
 import { TRANSFORMER_LAYERS } from './transformer.js';
+import { UPSAMPLING_LAYERS } from './upsampling.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
@@ -26,6 +28,8 @@ const TYPES = {
   ...BILINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,
+  ...PADDING_LAYERS,
+  ...UPSAMPLING_LAYERS,
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
   ...RECURRENT_LAYERS,

@@ -120,7 +120,11 @@ export function parsePrinted(
 }
 
 function leaf({ type, typeAt }: Head, args: readonly Argument[], faults: Faults): Value {
-  if (isLayerType(type)) return assemble(type, typeAt, args, isContainer(type) ? [] : undefined, faults);
+  if (isLayerType(type)) {
+    const shown = LAYERS[type].shows ?? [];
+    const own = args.filter(({ keyword = '' }) => !shown.includes(keyword));
+    return assemble(type, typeAt, own, isContainer(type) ? [] : undefined, faults);
+  }
   faults.add(typeAt, unknownLayer(type));
   return { is: 'fault', at: typeAt };
 }
