@@ -7,6 +7,7 @@ import { embedding, linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
+import { bernoulli, rreluNoise } from './ops-random.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
 import { adaptiveAvgPool, avgPool, conv, maxPool } from './ops-spatial.js';
 
@@ -53,4 +54,6 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   unary_gradient: unaryGradient,
   pack,
   product,
+  bernoulli,
+  rrelu_noise: rreluNoise,
 };

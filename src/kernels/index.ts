@@ -12,6 +12,7 @@ export { embedding } from './embedding';
 export { linear, pack, pack_transposed } from './linear';
 export { batch_norm, layer_norm } from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export { bernoulli, rrelu_noise } from './random';
 export { log_softmax, softmax } from './softmax';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';

@@ -119,8 +119,11 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Softmax: dim,
   LogSoftmax: dim,
   Dropout: dropout,
+  Dropout1d: dropout,
   Dropout2d: dropout,
+  Dropout3d: dropout,
   AlphaDropout: dropout,
+  FeatureAlphaDropout: dropout,
 };
 
 /** The types that the arbitrary makes: a test holds them equal to the table's. */
