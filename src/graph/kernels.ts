@@ -525,6 +525,10 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       rows: number,
       n: number,
     ): void;
+    /** y[i] = scale with probability p, else 0; generator: the bytes of src/random/generator.ts, which are advanced. */
+    bernoulli(generator: number, y: number, n: number, p: number, scale: number): void;
+    /** y[i] = 1 where x[i] > 0 (or NaN), else uniform in [lower, upper). */
+    rrelu_noise(x: number, generator: number, y: number, n: number, lower: number, upper: number): void;
     /** 1 where madd rounds once (fused), 0 where it rounds twice. */
     madd_is_fused(): number;
     /** The first byte that the module itself does not use. */

@@ -156,6 +156,10 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   attention: AttentionAttributes;
   /** its inputs, gradient → theirs: in one tensor where they are, else one behind the other along the steps */
   attention_gradient: AttentionAttributes;
+  /** GENERATOR → `scale` with probability p, else 0 */
+  bernoulli: { shape: Shape; p: number; scale: number };
+  /** x, GENERATOR → uniform in [lower, upper) where x <= 0, else 1 */
+  rrelu_noise: { lower: number; upper: number };
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
   /** no work: the input itself */

@@ -14,6 +14,7 @@ import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
 import { packedRecurrence, recurrence, shift } from './ops-recurrence.js';
 import { recurrenceGradient } from './ops-recurrence-gradient.js';
+import { bernoulli, rreluNoise } from './ops-random.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
 import { conv } from './ops-conv.js';
 import { convTranspose } from './ops-conv-transpose.js';
@@ -123,4 +124,6 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   unary_gradient: unaryGradient,
   pack,
   product,
+  bernoulli,
+  rrelu_noise: rreluNoise,
 };

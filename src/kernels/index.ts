@@ -12,7 +12,6 @@ export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } 
 export { elementwise, extreme, scatter, where } from './elementwise';
 export * from './functions';
 export { add_transposed, fill_planes, turn, unfold, window_sums } from './conv-gradients';
-export { embedding } from './embedding';
 export { frames, frames_gradient } from './frames';
 export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';
@@ -22,6 +21,7 @@ export * from './recurrence';
 export { shift } from './shift';
 export { pad, pad_gradient } from './pad';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
+export { bernoulli, rrelu_noise } from './random';
 export {
   adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
 } from './pooling-gradients';

@@ -179,7 +179,9 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Softmax: dim,
   LogSoftmax: dim,
   Dropout: dropout,
+  Dropout1d: dropout,
   Dropout2d: dropout,
+  Dropout3d: dropout,
   AlphaDropout: dropout,
   LazyLinear: options({ out_features: extent }, { bias: flag }),
   LazyConv1d: options({ out_channels: extent, kernel_size: perDimension(1, 1) }, { bias: flag }),
@@ -193,6 +195,7 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
     { expression: fc.constantFrom('x - mean(x)', '-x', 'max(x, dim=1)', 'x>0 and\nx < 1') },
     {},
   ),
+  FeatureAlphaDropout: dropout,
 };
 
 const heads = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }));
