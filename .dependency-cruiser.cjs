@@ -1,10 +1,11 @@
-// Imports point one way: tensor ← random ← graph ← nn ← runtime ← models ← plugins ← routes ← app ← main.
+// Imports point one way: tensor ← random ← graph ← nn ← runtime ← datasets ← models ← plugins ← routes ← app ← main.
 const LAYERS = [
   'src/tensor',
   'src/random',
   'src/graph',
   'src/nn',
   'src/runtime',
+  'src/datasets',
   'src/models',
   'src/plugins',
   'routes',

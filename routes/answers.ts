@@ -3,6 +3,8 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ERRORS, titleOf, type ErrorCode } from '../src/errors.js';
+import { STATUSES } from '../src/models/training.js';
+import { WATCHED_NUMBERS } from '../src/models/alert-log.js';
 import { explain } from '../src/models/failures.js';
 import { documented } from '../src/plugins/schema.js';
 import { whenSent } from '../src/plugins/sent.js';
@@ -58,8 +60,9 @@ interface RawOptions {
   readonly writer: AnswerWriter;
 }
 
-export function tag(reply: FastifyReply, { epoch, revision }: Body): FastifyReply {
-  return reply.header('etag', `"${String(epoch)}-${String(revision)}"`);
+/** Of a model its revision, of a data set its version. */
+export function tag(reply: FastifyReply, { epoch, revision, version = revision }: Body): FastifyReply {
+  return reply.header('etag', `"${String(epoch)}-${String(version)}"`);
 }
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
@@ -103,7 +106,11 @@ function about<S extends z.core.$ZodLooseShape>(id: string, shape: S) {
 const shape = z.array(z.int().min(0)).nullable().describe('null while a lazy parameter is uninitialised.');
 
 const named = z
-  .object({ path: z.string(), aliases: z.array(z.string()).describe('The other names of the same storage.') })
+  .object({
+    path: z.string(),
+    aliases: z.array(z.string()).describe('The other names of the same storage.'),
+    field: z.string().optional().describe('What of the parameter, where it is not its value: grad.'),
+  })
   .register(documented, { id: 'Named' });
 
 const parameterFields = {
@@ -152,13 +159,86 @@ export const modelList = z
   })
   .register(documented, { id: 'ModelList' });
 
+const statistic = z.union([z.number(), z.string()]).nullable();
+
+export const statisticsAnswer = z
+  .object({
+    shape: z.array(z.int()),
+    numel: z.int(),
+    min: statistic,
+    max: statistic,
+    mean: statistic,
+    std: statistic.describe('Unbiased; null below two elements.'),
+    norm: statistic.describe('The square root of the sum of squares.'),
+    nan: z.int().describe('How many are NaN: then the numbers above are NaN too.'),
+    infinity: z.int(),
+    zeros: z.int(),
+    histogram: z
+      .object({ edges: z.array(z.union([z.number(), z.string()])), counts: z.array(z.int()) })
+      .optional()
+      .describe('counts[i] are in edges[i] <= x < edges[i + 1], the last one with its upper edge.'),
+  })
+  .register(documented, {
+    id: 'Statistics',
+    description: 'Of float32 rounded to float32; "NaN", "Infinity" and "-Infinity" are strings.',
+  });
+
+/** What is told of a parameter's numbers. */
+const numbersFields = {
+  value: z.union([tensor, z.null()]).optional().describe('null while it is uninitialized.'),
+  grad: tensor.nullable().optional().describe('null before the first backward.'),
+  stats: statisticsAnswer.optional(),
+};
+
+const datasetIdentity = {
+  name: z.string(),
+  epoch: z.string().describe('Another one when the name was deleted and put again.'),
+  version: z.int().min(1).describe('Counts what was put under the name: 1, 2, 3, ...'),
+  rows: z.int().min(1).describe('Of every column: the extent of dimension 0.'),
+  bytes: z.int(),
+};
+
+const datasetFields = {
+  ...datasetIdentity,
+  columns: z.array(z.object({ name: z.string(), shape: z.array(z.int().min(0)), dtype: z.string() })),
+};
+
+export const datasetSummary = z.object(datasetFields).register(documented, { id: 'DatasetSummary' });
+
+export const datasetAnswer = z
+  .object({
+    ...datasetFields,
+    values: z
+      .unknown()
+      .optional()
+      .meta({
+        type: 'object',
+        additionalProperties: ref('TensorObject'),
+        description: 'By column, where `rows` or `columns` ask for them.',
+      }),
+  })
+  .register(documented, { id: 'DatasetAnswer' });
+
+export const datasetList = z
+  .object({
+    datasets: z.array(z.object(datasetIdentity)),
+    next_cursor: z.string().nullable().describe('Where the next page begins; null on the last.'),
+  })
+  .register(documented, { id: 'DatasetList' });
+
 export const moduleList = about('ModuleList', {
   modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),
 });
 
 export const moduleAnswer = about('ModuleAnswer', moduleFields);
 
-export const parameterList = about('ParameterList', { parameters: z.array(parameterInfo) });
+export const parameterList = about('ParameterList', {
+  parameters: z.array(
+    z
+      .object({ ...parameterFields, numel: z.int(), ...numbersFields })
+      .register(documented, { id: 'ListedParameter' }),
+  ),
+});
 
 export const parameterAnswer = about('ParameterAnswer', {
   ...parameterFields,
@@ -166,8 +246,7 @@ export const parameterAnswer = about('ParameterAnswer', {
   is_leaf: z.boolean(),
   status: z.enum(['initialized', 'uninitialized']),
   last_changed: z.int().nullable().describe('The revision that last changed it.'),
-  value: z.union([tensor, z.null()]).describe('null while it is uninitialized.'),
-  grad: z.null().describe('null before a backward.'),
+  ...numbersFields,
 });
 
 export const changedAnswer = about('Changed', {
@@ -198,25 +277,40 @@ export const loadedAnswer = about('LoadedStateDict', {
   unexpected_keys: z.array(z.string()),
 });
 
-export const forwardAnswer = about('Outputs', {
-  outputs: z
-    .union([tensor, z.record(z.string(), tensor)])
-    .describe('One tensor; of a Graph with several outputs, an object of tensors by name.'),
+export const backwardAnswer = about('Gradients', {
+  parameters: z.array(named),
+  loss: z.number().nullable().describe('null with output_grad.'),
+  input_grad: tensor
+    .nullable()
+    .optional()
+    .describe('With input_grad: null where the loss does not depend on it.'),
 });
 
-export const changesAnswer = about('Changes', {
-  oldest: z.int().describe('The oldest revision that the log still has.'),
-  changes: z.array(
-    z.object({
-      revision: z.int(),
-      kind: z.string(),
-      time: z.string().meta({ format: 'date-time' }),
-      module: z.string().optional().describe('Where a module was put or removed.'),
-      parameters: z.array(
-        z.object({ path: z.string(), aliases: z.array(z.string()), index: z.string().nullable(), shape }),
-      ),
-    }),
-  ),
+const alertFields = z.object({
+  revision: z.int(),
+  time: z.string().meta({ format: 'date-time' }),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  stats: statisticsAnswer,
+});
+
+const watchpointFields = {
+  id: z.string(),
+  path: z.string(),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  evaluated: z.int().describe('The last revision looked at.'),
+  state: z
+    .record(z.string(), z.boolean())
+    .describe('Whether the condition holds, of each parameter and buffer covered.'),
+  fired: z.int().describe('How many alerts there were.'),
+  last_alert: alertFields.nullable(),
+};
+
+export const watchpointAnswer = about('WatchpointAnswer', watchpointFields);
+
+export const watchpointList = about('WatchpointList', {
+  watchpoints: z.array(z.object(watchpointFields).register(documented, { id: 'Watchpoint' })),
 });
 
 const problemSchema = z
@@ -230,6 +324,81 @@ const problemSchema = z
     request_id: z.string().optional(),
   })
   .register(documented, { id: 'Problem', description: 'RFC 9457. `code` is stable, texts are not.' });
+
+const number = z.unknown().meta({ $ref: '#/components/schemas/Number' });
+
+export const gradcheckAnswer = about('GradientCheck', {
+  passed: z.boolean(),
+  worst: z
+    .object({ path: z.string(), index: z.string(), analytic: number, numeric: number, difference: number })
+    .nullable()
+    .describe('The element furthest outside of what is allowed, or nearest to its bound.'),
+  parameters: z.array(
+    z.object({ path: z.string(), checked: z.int(), passed: z.boolean(), difference: number }),
+  ),
+});
+
+const jobFields = {
+  id: z.string(),
+  model: z.string(),
+  model_epoch: z.string(),
+  created: z.string().meta({ format: 'date-time' }),
+  status: z.enum(STATUSES),
+  step: z.int(),
+  steps: z.int(),
+  epoch: z.int(),
+  epochs: z.int(),
+  loss: number.describe('Of the last step; null before the first.'),
+  lr: z.array(z.number()).describe('Of each parameter group.'),
+  grad_norm: number.describe('Of all gradients together, before clipping; null before the first step.'),
+  examples_per_second: z.number(),
+  seconds: z.number(),
+  seconds_left: z.number().nullable(),
+  stopped_early: z.boolean(),
+  committed_revision: z.int().nullable().describe('The revision that the last commit made.'),
+  error: problemSchema.optional(),
+};
+
+export const jobAnswer = z
+  .object({
+    ...jobFields,
+    losses: z.array(number).describe('One for each step.'),
+    history: z.array(
+      z.object({
+        epoch: z.int(),
+        loss: number,
+        validation: z.object({ loss: number, accuracy: z.number().optional() }).optional(),
+      }),
+    ),
+  })
+  .register(documented, { id: 'Job' });
+
+export const jobList = z
+  .object({ jobs: z.array(z.object(jobFields)) })
+  .register(documented, { id: 'JobList' });
+
+export const forwardAnswer = about('Outputs', { outputs: tensor });
+
+export const changesAnswer = about('Changes', {
+  oldest: z.int().describe('The oldest revision that the log still has.'),
+  changes: z.array(
+    z.object({
+      revision: z.int(),
+      kind: z.string(),
+      time: z.string().meta({ format: 'date-time' }),
+      module: z.string().optional().describe('Where a module was put or removed.'),
+      parameters: z.array(
+        z.object({
+          path: z.string(),
+          aliases: z.array(z.string()),
+          field: z.string().optional(),
+          index: z.string().nullable(),
+          shape,
+        }),
+      ),
+    }),
+  ),
+});
 
 /** The answer of a route that does what it was asked. */
 export function success<S extends z.ZodType>(description: string, schema: S) {

@@ -3,7 +3,9 @@
 import { z } from 'zod';
 import { ApiError } from '../src/errors.js';
 import { release } from '../src/models/forward-answer.js';
+import type { Outputs } from '../src/models/forwards.js';
 import type { Registry } from '../src/models/registry.js';
+import { MODES, type Mode } from '../src/nn/layer.js';
 import { negotiate } from '../src/plugins/accept.js';
 import { LANE_ROUTE, laneBody, laneOutcome } from '../src/plugins/lane.js';
 import { rawHeaderFields } from '../src/plugins/raw.js';
@@ -17,7 +19,11 @@ import { answerRaw, answerTensors, forwardAnswer, problems, TENSOR_TYPES, tensor
 import { inputs, layout, modelParams, orRaw, path } from './inputs.js';
 
 const module = path.describe('The module to run alone; "" is the whole network.');
-const mode = z.literal('eval', 'must be "eval"').describe('As after net.eval().');
+const mode = z
+  .enum(MODES, 'must be eval or train')
+  .describe(
+    'As after net.eval() or net.train(): dropout on, batch statistics used and updated, which is a change.',
+  );
 
 const forwardBody = z
   .preprocess(
@@ -35,11 +41,18 @@ const forwardBody = z
 /** A raw body is the inputs and nothing else: what stands beside them in JSON stands in the query. */
 const forwardQuery = strict({ layout, module: module.optional(), mode: mode.optional() });
 
-type Options = Partial<Record<'module' | 'mode', string | undefined>>;
+interface Options {
+  readonly module?: string | undefined;
+  readonly mode?: Mode | undefined;
+}
 
 /** Throws INVALID_REQUEST for options in the query of a JSON body: two places for one thing would be one too many. */
-function withOptions<B extends { inputs: unknown; module: string }>(body: B, { module, mode }: Options): B {
-  if (body.inputs instanceof RawTensor) return module === undefined ? body : { ...body, module };
+function withOptions<B extends { inputs: unknown; module: string; mode: Mode }>(
+  body: B,
+  { module, mode }: Options,
+): B {
+  if (body.inputs instanceof RawTensor)
+    return { ...body, module: module ?? body.module, mode: mode ?? body.mode };
   if (module === undefined && mode === undefined) return body;
   const faults = Object.entries({ module, mode }).flatMap(([name, given]) =>
     given === undefined ? [] : [{ path: `query.${name}`, message: 'stands beside inputs in a JSON body' }],
@@ -86,10 +99,12 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const { layout, ...options } = request.query;
       const terms = termsOf(request, reply, request.body);
       const begun = laneOutcome(request.raw);
+      const asked = withOptions(request.body, options);
+      const model = models.get(request.params.model);
       const body = await (begun ??
-        models.get(request.params.model).forward(withOptions(request.body, options), terms));
+        (asked.mode === 'train' ? model.trainForward(asked, terms) : model.forward(asked, terms)));
       if (type === RAW_MEDIA_TYPE && !(body.outputs instanceof TensorValue)) {
-        release(body);
+        release(body as Outputs);
         throw new ApiError('NOT_ACCEPTABLE', ['JSON, having several outputs,']);
       }
       return type === RAW_MEDIA_TYPE

@@ -2,7 +2,7 @@
 // decoded by their own codecs, and documented in full.
 
 import { z } from 'zod';
-import { documented } from '../src/plugins/schema.js';
+import { documented, examples } from '../src/plugins/schema.js';
 import { RawTensor } from '../src/tensor/raw-tensor.js';
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
@@ -114,6 +114,14 @@ export const architecture = opaque('Architecture', {
     },
   ],
 });
+
+export const loss = z
+  .preprocess(
+    (given) => (typeof given === 'string' ? { name: given } : given),
+    z.looseObject({ name: z.string('must be the name of a loss') }),
+  )
+  .describe('A loss of torch.nn.functional by name, with its options beside it.')
+  .meta(examples({ name: 'mse_loss' }));
 
 export const layout = z
   .enum(['flat', 'nested'], 'must be flat or nested')

@@ -2,10 +2,14 @@
 
 import { z } from 'zod';
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
+import { FIELDS } from '../src/models/edit-patch.js';
 import type { Registry } from '../src/models/registry.js';
+import type { Wanted } from '../src/models/inspect.js';
+import { didYouMean } from '../src/nearest.js';
 import { negotiate } from '../src/plugins/accept.js';
 import { rawHeaderFields } from '../src/plugins/raw.js';
 import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
+import { binsFault, DEFAULT_BINS, readBins, type Bins } from '../src/tensor/bins.js';
 import { number } from '../src/tensor/number-schema.js';
 import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { RAW_MEDIA_TYPE } from '../src/tensor/raw.js';
@@ -28,15 +32,77 @@ const index = z
   .describe('Python slicing: `0,0` · `0` · `:` · `1:3,-1` · `::2,...`.')
   .meta(examples('0,0'));
 
+const INCLUDES = ['value', 'grad', 'stats', 'histogram'] as const;
+
+/** `value,stats`: what is to be told of a parameter's numbers. */
+const include = z
+  .string('must be given once, with commas between')
+  .transform((text, context) => {
+    const words = text.split(',').map((word) => word.trim());
+    for (const word of words) {
+      if (word === '' || (INCLUDES as readonly string[]).includes(word)) continue;
+      const message = `${JSON.stringify(word)} is none of ${INCLUDES.join(', ')}${didYouMean(word, INCLUDES)}`;
+      context.addIssue({ code: 'custom', message });
+    }
+    return new Set(words);
+  })
+  .describe(
+    'Some of `value`, `grad`, `stats`, `histogram` (statistics with a histogram), with commas between.',
+  )
+  .meta(examples('value,stats'));
+
+const bins = z
+  .string('must be given once, with commas between')
+  .transform((text, context): Bins => {
+    const given = readBins(text);
+    const message = given === undefined ? 'must be a number of bins, or edges' : binsFault(given);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+    return given ?? 0;
+  })
+  .describe(
+    'Of the histogram, which it asks for: how many, from the least to the largest number (32 where absent), or the ' +
+      'edges between them, ascending.',
+  )
+  .meta(examples('32', '-1,0,1'));
+
+interface Included {
+  include?: ReadonlySet<string> | undefined;
+  bins?: Bins | undefined;
+}
+
+/** undefined: the query does not say. */
+function wantedBy({ include: words, bins: given }: Included): Wanted | undefined {
+  if (words === undefined && given === undefined) return undefined;
+  const histogram = given ?? (words?.has('histogram') ? DEFAULT_BINS : undefined);
+  return {
+    value: words?.has('value') ?? false,
+    grad: words?.has('grad') ?? false,
+    stats: histogram !== undefined || (words?.has('stats') ?? false),
+    bins: histogram,
+  };
+}
+
 const listQuery = strict({
   module: path.default('').describe('Only the subtree at this path; names are relative to it.'),
   recurse: flag(true).describe("false: only the module's own."),
   kind: z.enum(['parameter', 'buffer', 'all'], 'must be parameter, buffer or all').default('parameter'),
+  include: include.optional(),
+  bins: bins.optional(),
+  layout,
 });
 
-const readQuery = strict({ index: index.optional(), layout });
+const readQuery = strict({
+  index: index.optional(),
+  include: include.optional().describe('Where absent: `value,grad,stats`.'),
+  bins: bins.optional(),
+  layout,
+});
 
-const putQuery = strict({ index: index.optional() });
+const field = z
+  .enum(FIELDS, 'must be value or grad')
+  .describe('What of the parameter: its value, or its gradient.');
+
+const putQuery = strict({ index: index.optional(), field: field.optional() });
 
 /** `{"value": tensor}`, or the tensor itself. */
 const putBody = z
@@ -47,7 +113,7 @@ const putBody = z
   .meta(examples({ value: [[1, 2, 3, 4]] }));
 
 const valueOp = (op: 'set' | 'add' | 'sub' | 'mul' | 'div') =>
-  strict({ op: z.literal(op), index: index.optional(), value: tensor });
+  strict({ op: z.literal(op), index: index.optional(), field: field.optional(), value: tensor });
 
 const bound = number.optional();
 
@@ -60,10 +126,17 @@ const patchOp = z
       valueOp('sub'),
       valueOp('mul'),
       valueOp('div'),
-      strict({ op: z.literal('clamp'), index: index.optional(), min: bound, max: bound }),
+      strict({
+        op: z.literal('clamp'),
+        index: index.optional(),
+        field: field.optional(),
+        min: bound,
+        max: bound,
+      }),
       strict({
         op: z.literal('map'),
         index: index.optional(),
+        field: field.optional(),
         expression: z.string('must be an expression of w'),
       }),
     ],
@@ -130,12 +203,17 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
         params: modelParams,
         querystring: listQuery,
         response: {
-          200: success('Each storage once.', parameterList),
+          200: success('Each storage once, with what of its numbers is to be included.', parameterList),
           ...problems('MODEL_NOT_FOUND', 'MODULE_NOT_FOUND', 'INVALID_REQUEST'),
         },
       },
     },
-    async (request, reply) => answer(reply, models.get(request.params.model).parameters(request.query)),
+    async (request, reply) => {
+      const { include: words, bins: given, layout, ...query } = request.query;
+      const wanted = wantedBy({ include: words, bins: given }) ?? {};
+      const body = await models.get(request.params.model).parameters({ ...query, wanted });
+      return answerTensors(reply, body, { layout, writer });
+    },
   );
 
   app.patch(
@@ -163,7 +241,7 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
     {
       schema: {
         operationId: 'getParameter',
-        summary: 'Read a parameter, or a slice of it',
+        summary: 'Read a parameter, or a slice of it: values, gradient, statistics',
         tags: ['parameters'],
         params: pathParams,
         querystring: readQuery,
@@ -182,8 +260,9 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
     },
     async (request, reply) => {
       const type = negotiate(request, reply, TENSOR_TYPES);
-      const { layout, ...query } = request.query;
-      const body = await models.get(request.params.model).parameter(request.params.path, query);
+      const { layout, index, ...included } = request.query;
+      const wanted = type === RAW_MEDIA_TYPE ? { value: true } : wantedBy(included);
+      const body = await models.get(request.params.model).parameter(request.params.path, { index, wanted });
       return type === RAW_MEDIA_TYPE
         ? answerRaw(reply, body, { field: 'value', writer })
         : answerTensors(reply, body, { layout, writer });

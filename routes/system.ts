@@ -13,6 +13,8 @@ const limits = z.object({
   ws_message_bytes: z.int(),
   models: z.int(),
   modules: z.int().describe('In one model.'),
+  datasets: z.int(),
+  datasets_bytes: z.int().describe('Of all data sets, within `memory_bytes`.'),
   log_entries: z.int().describe("In a model's change log."),
   log_bytes: z.int(),
 });
@@ -78,6 +80,8 @@ export function systemRoutes(app: App, { config, workers, engine, maddFused }: S
         ws_message_bytes: config.wsMessageLimitBytes,
         models: config.maxModels,
         modules: config.maxModules,
+        datasets: config.maxDatasets,
+        datasets_bytes: config.datasetsLimitBytes,
         log_entries: config.logEntries,
         log_bytes: config.logBytes,
       },

@@ -5,6 +5,9 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
+import { trainRoutes } from '../routes/train.js';
+import { backwardRoutes } from '../routes/backward.js';
+import { datasetRoutes } from '../routes/datasets.js';
 import { forwardRoutes } from '../routes/forward.js';
 import { initRoutes } from '../routes/init.js';
 import { modelRoutes } from '../routes/models.js';
@@ -14,10 +17,13 @@ import { stateDictRoutes } from '../routes/state-dict.js';
 import { streamRoutes } from '../routes/stream.js';
 import { systemRoutes } from '../routes/system.js';
 import { tieRoutes } from '../routes/ties.js';
+import { watchpointRoutes } from '../routes/watchpoints.js';
 import { materializeRoutes } from '../routes/materialize.js';
 import type { Config } from './config.js';
+import type { Datasets } from './datasets/datasets.js';
 import type { Registry } from './models/registry.js';
 import { closeAfterAnswers } from './plugins/closing.js';
+import { readFiles } from './plugins/files.js';
 import { setHeaders } from './plugins/headers.js';
 import { boundIntake } from './plugins/intake.js';
 import { Inbox, releaseHolds } from './plugins/inbox.js';
@@ -49,6 +55,7 @@ const COMPRESS_THRESHOLD_BYTES = 4096;
 export interface AppOptions {
   readonly config: Config;
   readonly registry: Registry;
+  readonly datasets: Datasets;
   readonly pool: Pick<Pool, 'size' | 'load' | 'figure' | 'call'>;
   /** What multiplies matrices. */
   readonly engine: string;
@@ -58,7 +65,7 @@ export interface AppOptions {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { config, registry, pool, memory, engine, maddFused } = options;
+  const { config, registry, datasets, pool, memory, engine, maddFused } = options;
   const logsRequests = config.logLevel === 'debug' || config.logLevel === 'trace';
   const requestId = requestIds();
   const app: FastifyInstance = Fastify({
@@ -86,6 +93,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const inbox = new Inbox({ memory, limitBytes: config.bodiesLimitBytes });
   readJson(app, new LargeJson(inbox, pool));
   readRaw(app, inbox);
+  readFiles(app, inbox);
   await setHeaders(app, config);
   await shedLoad(app, config);
   const admitsBody = boundIntake(app, registry);
@@ -101,7 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
   await servePages(app);
-  const durations = exposeMetrics(app, { models: registry, memory, pool });
+  const durations = exposeMetrics(app, { models: registry, datasets, memory, pool });
   const routes = typed(app);
   const writer = new AnswerWriter({ memory, pool, limitBytes: config.answersLimitBytes });
   systemRoutes(routes, { config, workers: pool.size, engine, maddFused });
@@ -113,7 +121,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   tieRoutes(routes, registry);
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
+  backwardRoutes(routes, registry, writer);
+  trainRoutes(routes, registry);
   changeRoutes(routes, registry);
+  watchpointRoutes(routes, registry);
+  datasetRoutes(routes, datasets, writer);
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();

@@ -6,6 +6,7 @@ import closeWithGrace from 'close-with-grace';
 import { pino, type Logger } from 'pino';
 import { buildApp } from './app.js';
 import { ConfigError, describeSettings, printConfig, readConfig, type Config } from './config.js';
+import { Datasets } from './datasets/datasets.js';
 import { Registry } from './models/registry.js';
 import { didYouMean } from './nearest.js';
 import { chooseKernels, engineName, kernelModule, unplacedKernels } from './runtime/kernel-module.js';
@@ -57,9 +58,10 @@ async function serve(config: Config): Promise<void> {
     onLost: (err) => logger.error({ err }, 'a worker was lost and is replaced'),
   });
   const registry = new Registry({ pool, memory, limits: config });
+  const datasets = new Datasets({ pool, memory, limits: config });
   const maddFused = unplacedKernels().madd_is_fused() === 1;
   const engine = engineName(kernelModule());
-  const app = await buildApp({ config, registry, pool, memory, engine, maddFused, logger });
+  const app = await buildApp({ config, registry, datasets, pool, memory, engine, maddFused, logger });
   endOnSignal(logger, config, async () => {
     await app.close();
     await pool.close(config.closeTimeoutMs);

@@ -2,6 +2,7 @@
 
 import { buildApp } from './app.js';
 import { readConfig } from './config.js';
+import { Datasets } from './datasets/datasets.js';
 import { Registry } from './models/registry.js';
 import { openapiYaml } from './plugins/openapi.js';
 import { SharedMemory } from './runtime/memory.js';
@@ -13,7 +14,9 @@ export async function describeRoutes(): Promise<string> {
   // Nothing is asked of it: only the routes' schemas are read.
   const pool = { size: 0, load: { queued: 0, running: 0 }, figure: () => 0 } as unknown as Pool;
   const registry = new Registry({ pool, memory, limits: config });
-  const app = await buildApp({ config, registry, pool, memory, engine: 'webassembly', maddFused: true });
+  const datasets = new Datasets({ pool, memory, limits: config });
+  const engine = 'webassembly';
+  const app = await buildApp({ config, registry, datasets, pool, memory, engine, maddFused: true });
   try {
     return openapiYaml(app);
   } finally {

@@ -2,6 +2,9 @@
 // Tensors are contiguous, row-major float32 unless said otherwise; outputs are overwritten, never aliased to inputs
 // (an activation's output may be its input).
 
+import type { OptimizerKernels } from './optimizer-kernels.js';
+import type { DType } from '../tensor/dtype.js';
+
 /** y[i] = f(x[i]) for i < n; a and b are the function's own parameters (0 where it has none). */
 export type UnaryKernel = (x: number, y: number, n: number, a: number, b: number) => void;
 
@@ -83,10 +86,12 @@ export type BinaryKernel = (
   b2: number,
 ) => void;
 
-export type Kernels = Record<UnaryName, UnaryKernel> &
+export type Kernels = OptimizerKernels &
+  Record<UnaryName, UnaryKernel> &
   Record<`${UnaryName}_gradient`, UnaryGradientKernel> &
   Record<FunctionName, (x: number, y: number, n: number) => void> &
-  Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> & {
+  Record<'add' | 'sub' | 'mul' | 'div', BinaryKernel> &
+  StatisticsKernels & {
     /** `of`: the number of one of ELEMENTWISE; the rest as in `add`. */
     elementwise(of: number, ...rest: Parameters<BinaryKernel>): void;
     /** y = a where c is not 0, else b: as `add`, of three tensors. */
@@ -104,10 +109,10 @@ export type Kernels = Record<UnaryName, UnaryKernel> &
       s1: number,
       s2: number,
     ): void;
-    /** y[i] = value */
-    fill(y: number, n: number, value: number): void;
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
+    /** y[i] = value */
+    fill(y: number, n: number, value: number): void;
     /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */
     sum(x: number, y: number, outer: number, d: number, inner: number): void;
     copy(x: number, y: number, bytes: number): void;
@@ -625,3 +630,23 @@ export type WriteKernel = (
   to: number,
   out: number,
 ) => number;
+
+/** Of x[n], n > 0: out[10] in float64, as MOMENTS of src/runtime/surveyor.ts names them. */
+type MomentsKernel = (x: number, n: number, out: number) => void;
+
+/**
+ * Adds to counts[bins] (uint32) how many of x[n] are in edges[i] <= x < edges[i + 1], the last edge included; edges:
+ * float64[bins + 1], ascending. even 1: they are as far apart, but for rounding.
+ */
+type HistogramKernel = (
+  x: number,
+  n: number,
+  edges: number,
+  bins: number,
+  even: number,
+  counts: number,
+) => void;
+
+/** By the dtype of x. */
+type StatisticsKernels = Record<`moments_${DType}`, MomentsKernel> &
+  Record<`histogram_${DType}`, HistogramKernel>;

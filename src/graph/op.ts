@@ -113,10 +113,10 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   div: Record<never, never>;
   /** condition, a, b → a where the condition is not 0, else b */
   where: Record<never, never>;
-  /** one value everywhere */
-  fill: { shape: Shape; value: number };
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
+  /** one value everywhere */
+  fill: { shape: Shape; value: number };
   /** over dimensions start ... end - 1, which are gone then */
   sum: { start: number; end: number };
   /** the least and the largest over dimensions start ... end - 1, which are gone then */

@@ -22,15 +22,19 @@ export { shift } from './shift';
 export { pad, pad_gradient } from './pad';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { bernoulli, rrelu_noise } from './random';
+export { adam, adamax, nadam, radam } from './optim-moments';
+export { adadelta, adagrad, rmsprop, rprop, sgd } from './optim-rates';
 export {
   adaptive_avg_pool_gradient, adaptive_max_pool, adaptive_max_pool_gradient, avg_pool_gradient, max_pool_gradient,
 } from './pooling-gradients';
 export { avg_pool_int64, max_pool_int32, max_pool_int64 } from './pooling-integers';
 export { log_softmax, softmax, softmax_rows } from './softmax';
+export * from './statistics';
 export { count_byte } from './text-count';
 export { list_end, next_list, take_number } from './text-read';
 export { reading_bytes } from './text-reading';
 export { write_bool, write_float32, write_int32, write_int64 } from './text-write';
+export { axpy, dot, max_abs, min_abs, scale, sum_abs, sum_powers } from './vectors';
 
 /** 1 where madd rounds once (fused), 0 where it rounds twice. */
 export function madd_is_fused(): i32 {

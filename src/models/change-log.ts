@@ -2,8 +2,10 @@
 // Bounded in entries and in the bytes of their snapshots; the newest change is kept even where it alone passes the limit.
 // Readers hold a place (a revision) and read on from it; a listener is only told that there is more.
 
+import type { Bins } from '../tensor/bins.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
+import type { Statistics } from '../tensor/statistics.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 
 export const CHANGE_KINDS = [
@@ -17,6 +19,10 @@ export const CHANGE_KINDS = [
   'remove_module',
   'materialize',
   'freeze',
+  'forward',
+  'backward',
+  'zero_grad',
+  'train',
 ] as const;
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
@@ -27,8 +33,8 @@ export interface Snapshot {
   readonly bytes: number;
   /** A view of the values at `index` (null: all); it is to be encoded at once, not kept. */
   read(index: string | null): TensorValue;
-  /** Statistics of the whole parameter, computed on a worker and kept. */
-  statistics(): Promise<object>;
+  /** Statistics of the whole parameter, computed on a worker and kept; with a histogram where bins are given. */
+  statistics(bins?: Bins): Promise<Statistics>;
   release(): void;
 }
 
@@ -36,11 +42,14 @@ export interface ChangedParameter {
   /** The storage's first name, and its others. */
   readonly path: string;
   readonly aliases: readonly string[];
+  /** The companion that changed (`grad`), where it is not the value. */
+  readonly field?: string | undefined;
   /** The slice that changed; null is all of it. */
   readonly index: string | null;
   readonly shape: Shape;
   readonly dtype: DType;
-  readonly snapshot: Snapshot;
+  /** null: there are no values any more. */
+  readonly snapshot: Snapshot | null;
 }
 
 export interface Change {
@@ -179,5 +188,5 @@ function release(entry: Entry): void {
 
 /** Parameters of one change may share a snapshot: it counts, and is released, once. */
 function snapshotsOf(change: Change): Set<Snapshot> {
-  return new Set(change.parameters.map((parameter) => parameter.snapshot));
+  return new Set(change.parameters.flatMap(({ snapshot }) => snapshot ?? []));
 }

@@ -1,11 +1,15 @@
 // Changes as the text that is sent. A parameter's values are written once for all who watch them, whatever
 // their prefixes: the texts last written are kept, within a bound.
 
+import { DEFAULT_BINS, type Bins } from '../tensor/bins.js';
 import { stringifyAnswer } from '../tensor/json.js';
 import type { Change, ChangedParameter } from './change-log.js';
-import type { ChangeMessage, Detail } from './stream-messages.js';
+import type { ChangeMessage, SubscribeMessage } from './stream-messages.js';
 
-type Writer = (parameter: ChangedParameter) => string | Promise<string>;
+/** What of a changed parameter is told. */
+export type Telling = Pick<SubscribeMessage, 'detail' | 'bins'>;
+
+type Writer = (parameter: ChangedParameter, bins: Bins | undefined) => string | Promise<string>;
 
 export class ChangeTexts {
   readonly #maxLength: number;
@@ -17,14 +21,10 @@ export class ChangeTexts {
     this.#maxLength = maxLength;
   }
 
-  readonly #writers: Readonly<Record<Detail, Writer>> = {
+  readonly #writers: Readonly<Record<Telling['detail'], Writer>> = {
     none: (parameter) => JSON.stringify(describe(parameter)),
-    stats: (parameter) =>
-      parameter.snapshot.statistics().then(
-        (stats) => JSON.stringify({ ...describe(parameter), stats }, nonFiniteAsText),
-        // A lost worker must not make a hole in the revisions.
-        () => JSON.stringify({ ...describe(parameter), stats: null }),
-      ),
+    stats: (parameter) => this.#writeStatistics(parameter),
+    histogram: (parameter, bins = DEFAULT_BINS) => this.#writeStatistics(parameter, bins),
     values: (parameter) => this.#values.get(parameter) ?? this.#writeValues(parameter),
   };
 
@@ -32,18 +32,28 @@ export class ChangeTexts {
   write(
     identity: Pick<ChangeMessage, 'id' | 'model' | 'epoch'>,
     change: Change,
-    { detail, parameters }: { detail: Detail; parameters: readonly ChangedParameter[] },
+    { detail, bins, parameters }: Telling & { parameters: readonly ChangedParameter[] },
   ): string | Promise<string> {
     const { revision, kind, time, module } = change;
     const head = JSON.stringify({ type: 'change', ...identity, revision, kind, time, module }).slice(0, -1);
     const finish = (texts: readonly string[]): string => `${head},"parameters":[${texts.join(',')}]}`;
-    const texts = parameters.map(this.#writers[detail]);
+    const texts = parameters.map((parameter) => this.#writers[detail](parameter, bins));
     if (texts.every((text) => typeof text === 'string')) return finish(texts);
     return Promise.all(texts.map((text) => Promise.resolve(text))).then(finish);
   }
 
+  #writeStatistics(parameter: ChangedParameter, bins?: Bins): string | Promise<string> {
+    const without = (): string => JSON.stringify({ ...describe(parameter), stats: null });
+    if (!parameter.snapshot) return without();
+    return parameter.snapshot.statistics(bins).then(
+      (stats) => JSON.stringify({ ...describe(parameter), stats }, nonFiniteAsText),
+      // A lost worker must not make a hole in the revisions.
+      without,
+    );
+  }
+
   #writeValues(parameter: ChangedParameter): string {
-    const value = parameter.snapshot.read(parameter.index);
+    const value = parameter.snapshot?.read(parameter.index) ?? null;
     const text = stringifyAnswer({ ...describe(parameter), value });
     this.#values.set(parameter, text);
     this.#length += text.length;
@@ -62,8 +72,8 @@ export class ChangeTexts {
   }
 }
 
-function describe({ path, aliases, index, shape, dtype }: ChangedParameter) {
-  return { path, aliases, index, shape, dtype };
+function describe({ path, aliases, field, index, shape, dtype }: ChangedParameter) {
+  return { path, aliases, field, index, shape, dtype };
 }
 
 /** NaN and infinities are strings on the wire; JSON alone would make null of them. */

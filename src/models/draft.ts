@@ -3,20 +3,23 @@
 
 import { Generator } from '../random/generator.js';
 import type { InitSpec } from '../nn/init/spec.js';
-import type { Parameter } from '../nn/module.js';
+import type { Operand } from '../graph/op.js';
 import { QuotaError, type Region, type SharedMemory } from '../runtime/memory.js';
 import type { Dispatcher } from '../runtime/dispatcher.js';
 import type { Pool } from '../runtime/pool.js';
 import type { EditStep, Placed } from '../runtime/protocol.js';
+import type { Surveys } from '../runtime/surveys.js';
 import { writeTensor } from '../tensor/json.js';
 import { byteLength, type Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
+import type { Storage } from './companion.js';
 import type { Tensors } from './tensors.js';
 
 export interface Workplace {
   readonly memory: SharedMemory;
   readonly pool: Pool;
   readonly dispatcher: Dispatcher;
+  readonly surveys: Surveys;
   /** All of a model stands in one segment; undefined: the draft's first region chooses. */
   segment: number | undefined;
 }
@@ -26,7 +29,7 @@ const SLACK = 2 ** 20;
 
 export class Draft {
   /** The regions that take the place of the storages' present ones. */
-  readonly regions = new Map<Parameter, Region>();
+  readonly regions = new Map<Storage, Region>();
   /** The generator's next state, where the change draws from it. */
   generator: Region | undefined;
   private readonly workplace: Workplace;
@@ -56,33 +59,45 @@ export class Draft {
   }
 
   /** A new region for a storage, its contents yet to be written; the same one when asked again. */
-  replace(parameter: Parameter): Placed {
-    let region = this.regions.get(parameter);
-    if (!region)
-      this.regions.set(parameter, (region = this.allocate(byteLength(parameter.shape, parameter.dtype))));
-    return { address: region.address, shape: parameter.shape, dtype: parameter.dtype };
+  replace(storage: Storage): Placed {
+    const { shape, dtype } = storage;
+    let region = this.regions.get(storage);
+    if (!region) this.regions.set(storage, (region = this.allocate(byteLength(shape, dtype))));
+    return { address: region.address, shape, dtype };
   }
 
   /** A new region for a storage, with the values of `source` (its own present ones, unless said otherwise). */
-  modify(parameter: Parameter, source: Parameter = parameter): Placed {
-    const known = this.regions.has(parameter);
-    const target = this.replace(parameter);
+  modify(storage: Storage, source: Storage = storage): Placed {
+    const known = this.regions.has(storage);
+    const target = this.replace(storage);
     if (!known) this.copy(this.tensors.get(source).region.address, target);
     return target;
   }
 
-  /** A storage's region that only this draft uses (a module's values that are drawn and then tied away). */
-  scratch(parameter: Parameter): Placed {
-    const region = this.allocate(byteLength(parameter.shape, parameter.dtype));
+  /** Bytes that only this draft uses. */
+  room(bytes: number): Region {
+    const region = this.allocate(bytes);
     this.temporary.push(region);
-    return { address: region.address, shape: parameter.shape, dtype: parameter.dtype };
+    return region;
+  }
+
+  /** A storage's region that only this draft uses (a module's values that are drawn and then tied away). */
+  scratch({ shape, dtype }: Operand): Placed {
+    const { address } = this.room(byteLength(shape, dtype));
+    return { address, shape, dtype };
+  }
+
+  /** A copy of a storage's present values that only this draft uses. */
+  copyOf(storage: Storage): Placed {
+    const target = this.scratch(storage);
+    this.copy(this.tensors.get(storage).region.address, target);
+    return target;
   }
 
   /** Decodes a client's tensor into memory. Throws TensorError. */
   stage(value: unknown, tensor: { shape: Shape; dtype: DType; path: string }): Placed {
     const { shape, dtype, path } = tensor;
-    const region = this.allocate(byteLength(shape, dtype));
-    this.temporary.push(region);
+    const region = this.room(byteLength(shape, dtype));
     writeTensor(value, this.workplace.memory.tensor(region, shape, dtype).data, path);
     return { address: region.address, shape, dtype };
   }
@@ -118,10 +133,11 @@ export class Draft {
     this.steps.push(step);
   }
 
-  /** Does the steps on a worker. Throws ValueError or WorkerLostError. */
+  /** Does the steps so far on a worker. Throws ValueError or WorkerLostError. */
   async run(): Promise<void> {
     if (this.steps.length === 0) return;
-    await this.workplace.pool.call('edit', { segment: this.workplace.segment!, steps: this.steps });
+    const steps = this.steps.splice(0);
+    await this.workplace.pool.call('edit', { segment: this.workplace.segment!, steps });
   }
 
   /** Lets go of what was only needed on the way. */
@@ -138,7 +154,8 @@ export class Draft {
     this.generator = undefined;
   }
 
-  private nextGenerator(): Region {
+  /** The generator's state from here on; what draws from it changes it. */
+  nextGenerator(): Region {
     if (!this.generator) {
       this.generator = this.allocate(Generator.bytes);
       if (this.generatorNow) {
@@ -147,6 +164,12 @@ export class Draft {
       }
     }
     return this.generator;
+  }
+
+  /** The generator's next state is the one that stands there. */
+  copyGenerator(from: number): void {
+    this.generator ??= this.allocate(Generator.bytes);
+    this.steps.push({ kind: 'copy', from, to: this.generator.address, bytes: Generator.bytes });
   }
 
   private allocate(bytes: number): Region {

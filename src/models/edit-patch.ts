@@ -4,14 +4,23 @@ import { checkExpression } from '../nn/expression.js';
 import type { Parameter } from '../nn/module.js';
 import { pathKey } from '../nn/options.js';
 import type { PlacedPatchOp } from '../runtime/protocol.js';
+import { viewOf } from '../tensor/client-index.js';
 import { inspectTensor } from '../tensor/json.js';
 import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
 import { Complaints } from './complaints.js';
+import { GRAD, gradientOf, ownerOf, type Storage } from './companion.js';
 import type { Draft } from './draft.js';
-import { parameterAt, quoted, viewOf, type Preparation } from './state.js';
+import { parameterAt, quoted, type ModelState, type Preparation } from './state.js';
 
 /** A patch's op as a client sends it: the value is not decoded yet. */
-export type ClientPatchOp = Omit<PatchOp, 'value'> & { readonly value?: unknown };
+export type ClientPatchOp = Omit<PatchOp, 'value'> & {
+  readonly value?: unknown;
+  /** What of the parameter is patched: its value, or its gradient. */
+  readonly field?: Field | undefined;
+};
+
+export const FIELDS = ['value', GRAD] as const;
+export type Field = (typeof FIELDS)[number];
 export interface ParameterEdit {
   readonly ops?: readonly ClientPatchOp[];
   readonly requires_grad?: boolean;
@@ -42,7 +51,7 @@ function inside(at: string, field: string): string {
 /** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */
 export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming): Preparation {
   return (state, draft) => {
-    const touched = new Map<Parameter, string | null>();
+    const touched = new Map<Storage, string | null>();
     const requiresGrad = new Map<Parameter, boolean>();
     const complaints = new Complaints();
     for (const [path, edit] of edits) {
@@ -50,11 +59,24 @@ export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming)
       const parameter = complaints.attempt(() => parameterAt(state, path).parameter, place);
       if (!parameter) continue;
       edit.ops?.forEach((op, i) => {
-        const placed = placeOp(op, parameter, { path, at: naming.op(path, i), draft, complaints });
-        if (!placed) return;
-        draft.push({ kind: 'patch', target: draft.modify(parameter), op: placed });
+        const { field = 'value', ...rest } = op;
+        const at = naming.op(path, i);
+        const storage = field === 'value' ? parameter : gradientOf(parameter);
         const index = op.index === undefined || op.index === '' || op.index === ':' ? null : op.index;
-        touched.set(parameter, touched.has(parameter) && touched.get(parameter) !== index ? null : index);
+        if (
+          field !== 'value' &&
+          !mayHave(storage, { state, draft, path, at, whole: op.op === 'set' && index === null, complaints })
+        )
+          return;
+        const placed = placeOp(rest, parameter, { path, at, draft, complaints });
+        if (!placed) return;
+        const known = draft.regions.has(storage) || state.tensors.find(storage);
+        draft.push({
+          kind: 'patch',
+          target: known ? draft.modify(storage) : draft.replace(storage),
+          op: placed,
+        });
+        touched.set(storage, touched.has(storage) && touched.get(storage) !== index ? null : index);
       });
       if (edit.requires_grad === undefined) continue;
       if (parameter.kind === 'buffer' || parameter.dtype !== 'float32') {
@@ -69,6 +91,29 @@ export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming)
   };
 }
 
+interface GradientPlace {
+  readonly state: ModelState;
+  readonly draft: Draft;
+  readonly path: string;
+  readonly at: string;
+  /** All of it is set: there need not be one. */
+  readonly whole: boolean;
+  readonly complaints: Complaints;
+}
+
+/** Whether there is a gradient to patch; complains where not. */
+function mayHave(gradient: Storage, { state, draft, path, at, whole, complaints }: GradientPlace): boolean {
+  const parameter = ownerOf(gradient);
+  const none =
+    parameter.kind === 'buffer' || parameter.dtype !== 'float32'
+      ? `${quoted(path)} is a buffer: it has no gradient`
+      : whole || draft.regions.has(gradient) || state.tensors.find(gradient)
+        ? undefined
+        : `${quoted(path)} has no gradient before a backward: set all of it`;
+  if (none !== undefined) complaints.add('PATCH_INVALID', [{ path: inside(at, 'field'), message: none }]);
+  return none === undefined;
+}
+
 interface PatchPlace {
   readonly path: string;
   readonly at: string;
@@ -77,7 +122,11 @@ interface PatchPlace {
 }
 
 /** Checks an op against its parameter and decodes its value into memory; undefined where something is wrong with it. */
-function placeOp(op: ClientPatchOp, parameter: Parameter, place: PatchPlace): PlacedPatchOp | undefined {
+function placeOp(
+  op: Omit<ClientPatchOp, 'field'>,
+  parameter: Parameter,
+  place: PatchPlace,
+): PlacedPatchOp | undefined {
   const { path, at, draft, complaints } = place;
   const { value, ...rest } = op;
   const { index, expression } = rest;

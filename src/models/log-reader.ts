@@ -1,6 +1,7 @@
 // One subscription's place in one model's log. Sends what fits: the client has been told of every change up to the place.
 // Waits for workers (statistics) and for the client's socket, never the other way round.
 
+import type { Alert } from './alert-log.js';
 import type { Change, ChangedParameter } from './change-log.js';
 import type { ChangeTexts } from './change-text.js';
 import type { Outbox } from './outbox.js';
@@ -12,7 +13,9 @@ export interface LogReaderOptions {
   readonly model: Watchable;
   /** The last revision the client has seen; -1 where that was of another epoch. */
   readonly after: number;
-  readonly request: Pick<SubscribeMessage, 'detail' | 'prefix' | 'kinds'>;
+  /** Whether the client is to be told of alerts from `after` on, or only of those to come. */
+  readonly resumes: boolean;
+  readonly request: Pick<SubscribeMessage, 'detail' | 'bins' | 'prefix' | 'kinds'>;
   readonly outbox: Outbox;
   readonly texts: ChangeTexts;
   /** The model is gone and its client knows; the successor has its name now. */
@@ -26,29 +29,35 @@ export class LogReader {
   readonly #options: LogReaderOptions;
   readonly #kinds: ReadonlySet<string> | undefined;
   #place: number;
+  /** In the log of alerts. */
+  #alertPlace: number;
   /** Whether the client has been sent all there was: what comes then is live, not history. */
   #live = false;
   /** The model's last revision, once it is gone. */
   #last: number | undefined;
   #successor: Watchable | undefined;
-  #stopListening: (() => void) | undefined;
+  #stopListening: readonly (() => void)[] = [];
   #running = false;
   #stopped = false;
 
   constructor(options: LogReaderOptions) {
     this.#options = options;
     this.#place = options.after;
+    const { alerts } = options.model;
+    this.#alertPlace = options.resumes ? alerts.placeOf(options.after) : alerts.end;
     this.#kinds = options.request.kinds && new Set(options.request.kinds);
   }
 
   start(): void {
-    this.#stopListening = this.#options.model.log.subscribe(this.#run);
+    const { log, alerts } = this.#options.model;
+    this.#stopListening = [log.subscribe(this.#run), alerts.subscribe(this.#run)];
     this.#run();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#stopListening?.();
+    for (const stop of this.#stopListening) stop();
+    this.#stopListening = [];
   }
 
   /** The model was removed: its client is sent what the log still has, then `deleted`. */
@@ -96,12 +105,14 @@ export class LogReader {
   #step(): Step {
     const { outbox, model } = this.#options;
     const { log } = model;
-    if (this.#place >= (this.#last ?? log.revision)) {
+    const alert = this.#dueAlert();
+    if (!alert && this.#place >= (this.#last ?? log.revision)) {
       this.#live = true;
       return this.#last === undefined ? 'wait' : this.#finish(this.#last);
     }
     const admitted = this.#live ? outbox.admitsLive(this.#run) : outbox.admitsHistory(this.#run);
     if (!admitted) return 'wait';
+    if (alert) return this.#alert(alert);
     const change = this.#place + 1 < log.oldest ? undefined : log.read(this.#place, 1)[0];
     if (change !== undefined) return this.#tell(change);
     return this.#resync();
@@ -113,13 +124,31 @@ export class LogReader {
     this.#place = change.revision;
     if (parameters === undefined) return 'again';
     const identity = { id, model: model.name, epoch: model.epoch };
-    const text = texts.write(identity, change, { detail: request.detail, parameters });
+    const text = texts.write(identity, change, { ...request, parameters });
     if (typeof text === 'string') {
       outbox.sendText(text);
       return 'again';
     }
     const release = model.log.hold(change.revision);
     return text.then((late) => void (this.#stopped || outbox.sendText(late))).finally(release);
+  }
+
+  /** An alert comes after the change at which it was found, as soon as it can. */
+  #dueAlert(): Alert | undefined {
+    const next = this.#options.model.alerts.next(this.#alertPlace);
+    return next && next.alert.revision <= this.#place ? next.alert : undefined;
+  }
+
+  #alert(alert: Alert): Step {
+    const { id, model, outbox, request } = this.#options;
+    this.#alertPlace = model.alerts.next(this.#alertPlace)!.after;
+    const { path, aliases, stats } = alert;
+    const { prefix = '' } = request;
+    if (![path, ...aliases].some((name) => name.startsWith(prefix))) return 'again';
+    const { name, epoch } = model;
+    const told = { ...alert, aliases: [...aliases], stats: { ...stats } };
+    outbox.send({ type: 'alert', id, model: name, epoch, ...told });
+    return 'again';
   }
 
   /** The changed parameters asked for; undefined where the change is not. */

@@ -6,31 +6,49 @@ import { describeArchitecture } from '../nn/architecture-text.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
+import { AlertLog } from './alert-log.js';
 import { ChangeLog } from './change-log.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
+import {
+  backward,
+  trainForward,
+  zeroGrad,
+  type BackwardRequest,
+  type TrainForwardRequest,
+} from './edit-backward.js';
+import { NAMINGS, patch, type ClientPatchOp, type Field, type ParameterEdit } from './edit-patch.js';
 import { materialize } from './edit-materialize.js';
-import { NAMINGS, patch, type ClientPatchOp, type ParameterEdit } from './edit-patch.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
 import { planned, type ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
+import { inspect, type Told, type Wanted } from './inspect.js';
 import { describedTo, givenTo, type Described } from './given.js';
 import { ReadWriteLock } from './lock.js';
+import type { Job, Jobs } from './jobs.js';
+import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
 import { Panels } from './panels.js';
+import { Passes } from './passes.js';
 import { Plans } from './plans.js';
 import { Line } from './queue.js';
 import * as read from './read.js';
 import type { Scheduler } from './scheduler.js';
 import { RegionSnapshot } from './snapshot.js';
-import type { ModelState, Outcome, Preparation } from './state.js';
+import type { ModelState, OptimizerState, Outcome, Preparation } from './state.js';
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
+import { Training } from './training.js';
+import { setUp, type TrainRequest } from './training-setup.js';
+import { Watchpoints, type WatchpointRequest } from './watchpoints.js';
 
 export type Body = Record<string, unknown>;
+
+/** Of one parameter, where nothing else is said. */
+const EVERYTHING: Wanted = { value: true, grad: true, stats: true };
 
 export interface ModelOptions {
   readonly name: string;
@@ -41,8 +59,10 @@ export interface ModelOptions {
   readonly workplace: Workplace;
   readonly scheduler: Scheduler;
   readonly kernels: Kernels;
+  readonly jobs: Jobs;
   readonly limits: TreeLimits;
   readonly log: { readonly entries: number; readonly bytes: number };
+  readonly maxWatchpoints: number;
 }
 
 export class Model implements ModelState {
@@ -51,13 +71,21 @@ export class Model implements ModelState {
   readonly seed: number;
   readonly limits: TreeLimits;
   readonly log: ChangeLog;
+  readonly alerts = new AlertLog();
+  readonly watchpoints: Watchpoints;
   readonly tensors: Tensors;
   structure = new Structure({ type: 'Sequential', options: {}, parameters: new Map(), children: new Map() });
   architecture: unknown;
+  optimizer: OptimizerState | undefined;
   revision = 0;
   readonly workplace: Workplace;
   readonly plans: Plans;
   readonly panels: Panels;
+  private readonly passes: Passes;
+  private readonly kernels: Kernels;
+  private readonly jobs: Jobs;
+  private training: Training | undefined;
+  private job: Job | undefined;
   private readonly lock = new ReadWriteLock();
   private readonly scheduler: Scheduler;
   /** Who waits for it. */
@@ -77,15 +105,19 @@ export class Model implements ModelState {
     this.tensors = new Tensors(options.workplace.memory);
     this.plans = new Plans(options.workplace.pool, options.kernels);
     this.panels = new Panels(options.workplace, this.tensors);
+    this.passes = new Passes({ workplace: this.workplace, panels: this.panels, kernels: options.kernels });
+    this.kernels = options.kernels;
+    this.jobs = options.jobs;
     this.scheduler = options.scheduler;
+    this.watchpoints = new Watchpoints(this, options.maxWatchpoints);
     this.line = new Line(`model ${this.name}`);
     const { lock, line, scheduler, plans, panels, workplace } = this;
     this.forwards = new Forwards({ model: this, lock, line, scheduler, plans, panels, workplace });
   }
 
-  /** What it takes of memory, its log aside: parameters, buffers and their panels. */
+  /** What it takes of memory, its log aside: parameters and buffers, what they have beside their values, panels. */
   get bytes(): number {
-    return read.summary(this).bytes + this.panels.bytes;
+    return read.summary(this).bytes + this.panels.bytes + this.tensors.companionBytes;
   }
 
   summary(): Body {
@@ -105,12 +137,33 @@ export class Model implements ModelState {
     return { ...this.identity(), ...read.module(this, path) };
   }
 
-  parameters(query: read.ParametersQuery): Body {
-    return { ...this.identity(), parameters: read.parameters(this, query) };
+  /** With of their numbers what is wanted. */
+  async parameters({ wanted = {}, ...query }: read.ParametersQuery & { wanted?: Wanted }): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const listed = read.parameters(this, query);
+      const present = listed.flatMap(({ parameter }) => parameter ?? []);
+      const told = new Map((await this.inspect(present, wanted)).map((one, i) => [present[i], one]));
+      const parameters = listed.map(({ parameter, described }) => ({
+        ...described,
+        ...(parameter ? told.get(parameter) : nothing(wanted)),
+      }));
+      return { ...identity, parameters };
+    });
   }
 
-  async parameter(path: string, query: { index?: string | undefined }): Promise<Body> {
-    return explained(() => ({ ...this.identity(), ...read.parameter(this, path, query.index) }));
+  /** The composite object: what is known of a parameter, and of its numbers, or those at an index, what is wanted. */
+  async parameter(
+    path: string,
+    { index, wanted = EVERYTHING }: { index?: string | undefined; wanted?: Wanted | undefined },
+  ): Promise<Body> {
+    return explained(async () => {
+      const identity = this.identity();
+      const { parameter, described } = read.parameter(this, path);
+      if (!parameter) return { ...identity, ...described, ...nothing(wanted) };
+      const [told] = await this.inspect([parameter], wanted, index);
+      return { ...identity, ...described, ...told };
+    });
   }
 
   async stateDict(query: { module: string }): Promise<Body> {
@@ -121,10 +174,36 @@ export class Model implements ModelState {
     return { ...this.identity(), ...read.changes(this.log, query) };
   }
 
+  /** Watches from now on; nothing of the model changes. */
+  async addWatchpoint(request: WatchpointRequest): Promise<Body> {
+    return explained(async () => {
+      const watchpoint = await this.watchpoints.add(request);
+      this.assertAlive();
+      return { ...this.identity(), ...watchpoint.describe() };
+    });
+  }
+
+  /** As it is once all changes of now have been looked at. */
+  async watchpoint(id: string): Promise<Body> {
+    const watchpoint = this.watchpoints.get(id);
+    await watchpoint.upToDate();
+    return { ...this.identity(), ...watchpoint.describe() };
+  }
+
+  async listWatchpoints(): Promise<Body> {
+    await Promise.all(this.watchpoints.list().map((watchpoint) => watchpoint.upToDate()));
+    const watchpoints = this.watchpoints.list().map((watchpoint) => watchpoint.describe());
+    return { ...this.identity(), watchpoints };
+  }
+
+  removeWatchpoint(id: string): void {
+    this.watchpoints.remove(id);
+  }
+
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
   setParameter(
     path: string,
-    request: { value: unknown; index?: string | undefined },
+    request: { value: unknown; index?: string | undefined; field?: Field | undefined },
     terms?: Terms,
   ): Promise<Body> {
     const op: ClientPatchOp = { op: 'set', ...request };
@@ -186,6 +265,19 @@ export class Model implements ModelState {
     return this.forwards.run(request, terms);
   }
 
+  /** A forward in train mode, which is a change: running statistics and the generator move on. */
+  trainForward(request: TrainForwardRequest, terms?: Terms): Promise<Body> {
+    return this.change(trainForward(request, this.passes), terms);
+  }
+
+  backward(request: BackwardRequest, terms?: Terms): Promise<Body> {
+    return this.change(backward(request, this.passes), terms);
+  }
+
+  zeroGrad(request: { readonly module: string }, terms?: Terms): Promise<Body> {
+    return this.change(zeroGrad(request), terms);
+  }
+
   /**
    * The one way to change a model. The preparation sees a state that nobody else is changing. A change that waits is
    * given up at its deadline; one that has begun is made.
@@ -194,31 +286,121 @@ export class Model implements ModelState {
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
     const task = this.scheduler.queue.enter(this.line, { timeoutMs }, expire);
-    const made = this.lock.exclusive(async () => {
+    const make = (): Promise<Body> =>
+      this.lock.exclusive(async () => {
+        if (!task.start()) return expired;
+        task.waive();
+        try {
+          const body = await this.make(prepare);
+          task.end('done');
+          return body;
+        } catch (error) {
+          task.end('failed');
+          throw error;
+        }
+      });
+    const made = this.training ? this.training.atCommit(make) : make();
+    return explained(() => Promise.race([made, expired]));
+  }
+
+  /** Gradients beside central differences. Nothing changes; forwards go on meanwhile. */
+  checkGradients(request: GradientCheckRequest, terms?: Terms): Promise<Body> {
+    return this.examine(async (draft) => {
+      const { workplace, panels, kernels } = this;
+      return {
+        ...this.identity(),
+        ...(await checkGradients(this, request, { workplace, panels, kernels, draft })),
+      };
+    }, terms);
+  }
+
+  /** Work that only reads, on one revision: changes wait until it is done. The draft's memory is for scratch. */
+  private async examine(work: (draft: Draft) => Promise<Body>, terms: Terms = {}): Promise<Body> {
+    let expire!: (error: ApiError) => void;
+    const expired = new Promise<never>((_resolve, reject) => (expire = reject));
+    const task = this.scheduler.queue.enter(this.line, terms, expire);
+    await new Promise<void>((shared) => this.lock.share(shared));
+    const made = async (): Promise<Body> => {
       if (!task.start()) return expired;
       task.waive();
+      const draft = new Draft(this.workplace, this.tensors, this.generator);
       try {
-        const body = await this.make(prepare);
+        this.assertAlive();
+        const body = await work(draft);
         task.end('done');
         return body;
       } catch (error) {
         task.end('failed');
         throw error;
+      } finally {
+        draft.discard();
       }
+    };
+    const settled = made().finally(() => this.lock.unshare());
+    return explained(() => Promise.race([settled, expired]));
+  }
+
+  /**
+   * Starts a job that trains it: answered when it has begun. Changes from then on wait for its commits.
+   * Throws JOB_RUNNING where there is one.
+   */
+  async train(request: TrainRequest, terms?: Terms): Promise<Job> {
+    const refuseSecond = (): void => {
+      if (this.job?.running) throw new ApiError('JOB_RUNNING', [this.job.id]);
+    };
+    refuseSecond();
+    let job: Job | undefined;
+    await this.change(async () => {
+      refuseSecond();
+      const training = new Training(
+        this,
+        setUp(this, request, { workplace: this.workplace, kernels: this.kernels }),
+      );
+      await training.begin();
+      this.training = training;
+      const ended = async (): Promise<void> => {
+        this.training = undefined;
+        await training.serveWaiting();
+      };
+      job = this.jobs.add({ model: this.name, epoch: this.epoch }, training, ended);
+      this.job = job;
+      return undefined;
+    }, terms);
+    return job!;
+  }
+
+  /** Where the generator stands. */
+  get generatorRegion(): Region {
+    return this.generator!;
+  }
+
+  /** Makes what a job has trained visible, between forwards. */
+  async adopt(outcome: Outcome, draft: Draft): Promise<number> {
+    return this.lock.exclusive(() => {
+      this.assertAlive();
+      this.commit(outcome, draft);
+      return this.revision;
     });
-    return explained(() => Promise.race([made, expired]));
   }
 
   /** Waits for what runs, then lets go of everything but the log: who reads it may be behind. */
   close(): Promise<void> {
+    this.training?.cancel();
     return this.lock.exclusive(() => {
       this.closed = true;
+      this.watchpoints.close();
       this.plans.clear();
+      this.passes.clear();
       this.panels.clear();
       this.tensors.keepOnly(new Map());
       if (this.generator) this.workplace.memory.release(this.generator);
       this.generator = undefined;
     });
+  }
+
+  private inspect(parameters: readonly Parameter[], wanted: Wanted, index?: string): Promise<Told[]> {
+    const { surveys } = this.workplace;
+    return inspect({ tensors: this.tensors, surveys }, parameters, wanted, index);
   }
 
   private async make(prepare: Preparation): Promise<Body> {
@@ -242,13 +424,12 @@ export class Model implements ModelState {
   private commit(outcome: Outcome, draft: Draft): void {
     const { requiresGrad, root, kind } = outcome;
     const revision = this.revision + 1;
-    for (const [parameter, region] of draft.regions) {
-      this.tensors.set(parameter, {
-        region,
-        lastChanged: revision,
-        requiresGrad: this.gradOf(parameter, requiresGrad),
-      });
+    for (const [storage, region] of draft.regions) {
+      const trained = storage.kind !== 'companion' && this.gradOf(storage, requiresGrad);
+      this.tensors.set(storage, { region, lastChanged: revision, requiresGrad: trained });
     }
+    for (const storage of outcome.cleared ?? []) this.tensors.drop(storage);
+    if (outcome.optimizer) this.optimizer = outcome.optimizer;
     for (const [parameter, value] of requiresGrad ?? []) {
       this.tensors.set(parameter, { ...this.tensors.get(parameter), requiresGrad: value });
     }
@@ -260,6 +441,7 @@ export class Model implements ModelState {
       this.structure = new Structure(root);
       this.tensors.keepOnly(this.structure.namesOf);
       this.plans.clear();
+      this.passes.clear();
       if (kind !== 'build') this.architecture = describeArchitecture(root);
     }
     this.panels.prune();
@@ -267,18 +449,14 @@ export class Model implements ModelState {
     this.append(outcome);
   }
 
-  private append({ kind, module, touched, requiresGrad }: Outcome): void {
-    const { memory, pool } = this.workplace;
+  private append({ kind, module, touched, cleared = [], requiresGrad }: Outcome): void {
     const frozen = [...(requiresGrad?.keys() ?? [])].filter((parameter) => !touched.has(parameter));
-    const told = [...touched, ...frozen.map((parameter) => [parameter, null] as const)];
-    const parameters = told.map(([parameter, index]) => {
-      const { shape, dtype } = parameter;
-      const snapshot = new RegionSnapshot(memory, pool, {
-        region: this.tensors.get(parameter).region,
-        shape,
-        dtype,
-      });
-      return { ...this.structure.identify(parameter), index, shape, dtype, snapshot };
+    const told = [...touched, ...[...frozen, ...cleared].map((storage) => [storage, null] as const)];
+    const parameters = told.map(([storage, index]) => {
+      const { shape, dtype } = storage;
+      const region = this.tensors.find(storage)?.region;
+      const snapshot = region ? new RegionSnapshot(this.workplace, { region, shape, dtype }) : null;
+      return { ...this.structure.identify(storage), index, shape, dtype, snapshot };
     });
     this.log.append({ revision: this.revision, kind, time: new Date().toISOString(), module, parameters });
   }
@@ -290,8 +468,9 @@ export class Model implements ModelState {
   }
 
   private answer(outcome: Outcome | undefined): Body {
-    const touched = [...(outcome?.touched.keys() ?? []), ...(outcome?.requiresGrad?.keys() ?? [])];
-    const parameters = [...new Set(touched)].map((parameter) => this.structure.identify(parameter));
+    const { touched, cleared = [], requiresGrad } = outcome ?? {};
+    const told = new Set([...(touched?.keys() ?? []), ...cleared, ...(requiresGrad?.keys() ?? [])]);
+    const parameters = [...told].map((storage) => this.structure.identify(storage));
     return { ...this.identity(), parameters, ...outcome?.answer };
   }
 
@@ -304,7 +483,13 @@ export class Model implements ModelState {
   }
 }
 
+/** What is told of a parameter without values. */
+function nothing({ value, grad }: Wanted): Body {
+  return { ...(value && { value: null }), ...(grad && { grad: null }) };
+}
+
 /** Whether anything would be another: a value, the tree, what is trained, or where the generator stands. */
-function changes({ touched, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
-  return touched.size > 0 || (requiresGrad?.size ?? 0) > 0 || root !== undefined || generator !== undefined;
+function changes({ touched, cleared, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
+  const told = touched.size + (cleared?.length ?? 0) + (requiresGrad?.size ?? 0);
+  return told > 0 || root !== undefined || generator !== undefined;
 }

@@ -57,6 +57,11 @@ export interface Recipe {
 const IDS = 2 ** 32;
 let lastId = 0;
 
+export function nextPlanId(): PlanId {
+  lastId = (lastId + 1) % IDS || 1;
+  return lastId;
+}
+
 export class Plans {
   private readonly pool: Pool;
   private readonly kernels: Kernels;
@@ -141,8 +146,7 @@ export class Plans {
   private keep(recipe: Recipe, rows: number, plan: Plan): KnownPlan {
     const { stored } = recipe.graph;
     const packed = plan.packed.map((index) => stored[index] as Parameter);
-    lastId = (lastId + 1) % IDS || 1;
-    const known = { id: lastId, plan, stored, packed, recipe, rows };
+    const known = { id: nextPlanId(), plan, stored, packed, recipe, rows };
     if (this.used.size >= MAX_PLANS) this.drop(this.used.values().next().value!);
     this.recipes.set(recipe.key, recipe);
     recipe.plans.set(rows, known);

@@ -9,9 +9,8 @@ import { everyName, joinPath, namedModules, type Module, type Parameter } from '
 import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
-import { gather, isContiguous } from '../tensor/view.js';
 import type { ChangeLog } from './change-log.js';
-import { moduleAt, parameterAt, uninitializedAt, viewOf, type ModelState } from './state.js';
+import { moduleAt, parameterAt, uninitializedAt, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
 /** What of a structure never changes, computed when first asked for. */
@@ -87,7 +86,7 @@ export function parameters(state: ModelState, { module: at, recurse, kind }: Par
   const described = new Map(
     [...names].map(([parameter, [path, ...aliases]]) => [
       path!,
-      { ...describeParameter(state, parameter, path!), aliases },
+      { parameter, described: { ...describeParameter(state, parameter, path!), aliases } },
     ]),
   );
   if (!state.structure.lazy) return [...described.values()];
@@ -96,7 +95,9 @@ export function parameters(state: ModelState, { module: at, recurse, kind }: Par
       'assumed' in value ? kind === 'all' || value.kind === kind : described.has(path),
     )
     .map(({ path, value }) =>
-      'assumed' in value ? describeUninitialized(value, path) : described.get(path)!,
+      'assumed' in value
+        ? { parameter: null, described: describeUninitialized(value, path) }
+        : described.get(path)!,
     );
 }
 
@@ -127,31 +128,23 @@ function describeParameter(state: ModelState, parameter: Parameter, path: string
   };
 }
 
-/** The composite object: value, gradient and what is known of both. */
-export function parameter(state: ModelState, path: string, index: string | undefined) {
+/** What is known of a parameter besides its numbers; null: it has none yet. */
+export function parameter(state: ModelState, path: string) {
   const lazy = uninitializedAt(state, path);
   if (lazy) {
     const known = describeUninitialized(lazy.value, lazy.path);
-    return { ...known, is_leaf: true, last_changed: null, value: null, grad: null };
+    return { parameter: null, described: { ...known, is_leaf: true, last_changed: null } };
   }
   const { parameter: found } = parameterAt(state, path);
-  const value = index === undefined ? state.tensors.read(found) : slice(state, found, index);
   const { requiresGrad, lastChanged } = state.tensors.get(found);
-  return {
+  const described = {
     ...describeParameter(state, found, state.structure.identify(found).path),
     is_leaf: true,
     status: 'initialized',
     requires_grad: requiresGrad,
     last_changed: lastChanged,
-    value,
-    grad: null,
   };
-}
-
-/** What stands together is held in its place. */
-function slice({ tensors }: ModelState, parameter: Parameter, index: string): TensorValue {
-  const view = viewOf(parameter.shape, index, 'index');
-  return isContiguous(view) ? tensors.read(parameter, view) : gather(tensors.value(parameter), view);
+  return { parameter: found, described };
 }
 
 /** What stands for the values of a lazy parameter. */
@@ -183,7 +176,13 @@ export function changes(log: ChangeLog, { after, limit }: { after: number; limit
       kind,
       time,
       ...(at !== undefined && { module: at }),
-      parameters: touched.map(({ path, aliases, index, shape }) => ({ path, aliases, index, shape })),
+      parameters: touched.map(({ path, aliases, field, index, shape }) => ({
+        path,
+        aliases,
+        field,
+        index,
+        shape,
+      })),
     })),
   };
 }

@@ -2,15 +2,18 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
+import { checkName } from '../names.js';
 import { Dispatcher } from '../runtime/dispatcher.js';
 import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
 import type { Pool } from '../runtime/pool.js';
+import { Surveys } from '../runtime/surveys.js';
 import { drawTree, readTree } from './edit-structure.js';
 import type { ChangeLog } from './change-log.js';
+import { Jobs } from './jobs.js';
 import { Model, type Body } from './model.js';
 import { Scheduler } from './scheduler.js';
-import type { Directory } from './subscriptions.js';
+import type { Directory, JobProgress } from './subscriptions.js';
 
 export interface RegistryLimits {
   readonly maxModels: number;
@@ -23,6 +26,8 @@ export interface RegistryLimits {
   readonly maxQueueTotal: number;
   readonly maxBatchRows: number;
   readonly maxDelayUs: number;
+  /** Of one model. */
+  readonly maxWatchpoints: number;
 }
 
 /** Batches of forwards with a worker: one that runs, and one behind it that hides the way of the answer. */
@@ -38,8 +43,6 @@ export interface RegistryOptions {
 
 /** Nested deeper than this, a tree is refused: walks are recursive. */
 const MAX_DEPTH = 64;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
 export interface BuildRequest {
   readonly name: string;
@@ -57,6 +60,8 @@ export class Registry implements Directory {
   private readonly options: RegistryOptions;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
+  readonly jobs = new Jobs();
+  private readonly surveys: Surveys;
 
   constructor(options: RegistryOptions) {
     this.options = options;
@@ -68,6 +73,7 @@ export class Registry implements Directory {
       queue: { perModel: maxQueue, total: maxQueueTotal },
     });
     this.dispatcher = new Dispatcher(options.pool, options.memory, options.inlineFlops);
+    this.surveys = new Surveys(options.pool, options.memory);
     options.memory.reclaim = () => this.reclaim();
   }
 
@@ -78,7 +84,7 @@ export class Registry implements Directory {
   /** Builds a model and draws its parameters: revision 1. */
   async build({ name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest): Promise<Body> {
     const { pool, memory, limits } = this.options;
-    if (!NAME.test(name) || FORBIDDEN.has(name)) throw new ApiError('NAME_INVALID', [JSON.stringify(name)]);
+    checkName(name);
     if (this.models.has(name) || this.taken.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
     if (this.models.size + this.taken.size >= limits.maxModels) {
       throw new ApiError('QUOTA_EXCEEDED', [`${limits.maxModels} models are served already`]);
@@ -92,11 +98,19 @@ export class Registry implements Directory {
         seed,
         architecture,
         epoch: randomUUID(),
-        workplace: { pool, memory, dispatcher: this.dispatcher, segment: undefined },
+        workplace: {
+          pool,
+          memory,
+          dispatcher: this.dispatcher,
+          surveys: this.surveys,
+          segment: undefined,
+        },
         scheduler: this.scheduler,
         kernels: unplacedKernels(),
+        jobs: this.jobs,
         limits: tree,
         log: { entries: limits.logEntries, bytes: limits.logBytes },
+        maxWatchpoints: limits.maxWatchpoints,
       });
       await model.change((_state, draft) => ({
         kind: 'build',
@@ -160,6 +174,12 @@ export class Registry implements Directory {
   onRemoved(listener: (model: Model) => void): () => void {
     this.removed.add(listener);
     return () => void this.removed.delete(listener);
+  }
+
+  onProgress(listener: (progress: JobProgress) => void): () => void {
+    return this.jobs.onProgress((job) =>
+      listener({ model: job.model.model, job: job.id, ...job.progress() }),
+    );
   }
 
   /** Gives up panels, which can be made again, or else what logs hold of the past; whether that made room. */

@@ -3,12 +3,12 @@
 import { ApiError } from '../errors.js';
 import { uninitialized, type Uninitialized } from '../nn/lazy.js';
 import { joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
+import type { ParameterGroup } from '../nn/optim/spec.js';
+import type { OptimizerName } from '../nn/optim/table.js';
 import { findModule, findParameter } from '../nn/paths.js';
-import { IndexRangeError, IndexSyntaxError, parseIndex, resolveIndex } from '../tensor/index-grammar.js';
-import type { Shape } from '../tensor/shape.js';
-import type { View } from '../tensor/view.js';
 import type { Draft } from './draft.js';
 import type { ChangeKind } from './change-log.js';
+import type { Companion, Storage } from './companion.js';
 import type { Structure } from './structure.js';
 import type { Tensors } from './tensors.js';
 
@@ -16,19 +16,31 @@ export interface ModelState {
   readonly name: string;
   readonly structure: Structure;
   readonly tensors: Tensors;
+  /** What trained it last; its state stands beside the parameters. */
+  readonly optimizer?: OptimizerState | undefined;
   readonly limits: { readonly maxModules: number; readonly maxDepth: number };
+}
+
+/** An optimizer's name and groups; its tensors are companions of the parameters. */
+export interface OptimizerState {
+  readonly name: OptimizerName;
+  readonly groups: readonly ParameterGroup[];
 }
 
 /** What a change does once its draft has run; it becomes visible all at once. */
 export interface Outcome {
   readonly kind: ChangeKind;
   /** The storages whose values change, with the slice that does (null: all of it). */
-  readonly touched: ReadonlyMap<Parameter, string | null>;
+  readonly touched: ReadonlyMap<Storage, string | null>;
+  /** Those that have no values from now on. */
+  readonly cleared?: readonly Companion[];
   readonly requiresGrad?: ReadonlyMap<Parameter, boolean>;
   /** Where a module was put or removed. */
   readonly module?: string;
   /** The tree from now on. */
   readonly root?: Module;
+  /** What trained it. */
+  readonly optimizer?: OptimizerState;
   /** What the answer says besides epoch, revision and the touched parameters. */
   readonly answer?: Readonly<Record<string, unknown>>;
 }
@@ -66,19 +78,6 @@ export function uninitializedAt({ structure }: ModelState, path: string): Named<
   if (!('module' in owner)) return undefined;
   const found = uninitialized(owner.module).find(({ path: name }) => name === path.slice(dot + 1));
   return found && { path: joinPath(owner.path, found.path), value: found.value };
-}
-
-/** What an index takes of a tensor; throws INDEX_INVALID or INDEX_OUT_OF_RANGE. `at` is where the index stands. */
-export function viewOf(shape: Shape, index: string, at: string): View {
-  try {
-    return resolveIndex(parseIndex(index), shape);
-  } catch (error) {
-    if (error instanceof IndexSyntaxError)
-      throw new ApiError('INDEX_INVALID', [], [{ path: at, message: error.message }]);
-    if (error instanceof IndexRangeError)
-      throw new ApiError('INDEX_OUT_OF_RANGE', [], [{ path: at, message: error.message }]);
-    throw error;
-  }
 }
 
 function suggestion(path: string, nearest: string | undefined) {

@@ -8,9 +8,12 @@
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { didYouMean } from '../nearest.js';
+import { binsFault } from '../tensor/bins.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
+import { WATCHED_NUMBERS } from './alert-log.js';
 import { CHANGE_KINDS } from './change-log.js';
+import { STATUSES } from './training.js';
 
 export const subscriptionId = z.union(
   [z.string().max(128), z.int()],
@@ -30,35 +33,49 @@ function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
 
 const DTYPE_NAMES = Object.keys(DTYPES) as [DType, ...DType[]];
 
-export const DETAILS = ['none', 'stats', 'values'] as const;
+export const DETAILS = ['none', 'stats', 'histogram', 'values'] as const;
+
+const bins = z
+  .union([z.number(), z.array(z.number())], 'must be how many bins, or a list of their edges')
+  .superRefine((given, context) => {
+    const message = binsFault(given);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 
 // From the client.
 
-export const subscribeMessage = z.strictObject({
-  type: z.literal('subscribe'),
-  /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
-  id: subscriptionId.optional(),
-  /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
-  models: z.array(modelName).min(1).optional(),
-  /**
-   * Only parameters one of whose names starts with it; a change that has none is passed over, unless it puts or removes
-   * a module there.
-   */
-  prefix: z.string().max(4096).optional(),
-  kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
-  detail: oneOf(DETAILS).default('none'),
-  /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
-  after: z
-    .union(
-      [revision, z.record(modelName, revision)],
-      'must be a revision, or an object of revisions by model',
-    )
-    .optional(),
-  /** The epoch `after` belongs to: a string for one model, else {model: epoch}. */
-  epoch: z
-    .union([epoch, z.record(modelName, epoch)], 'must be an epoch, or an object of epochs by model')
-    .optional(),
-});
+export const subscribeMessage = z
+  .strictObject({
+    type: z.literal('subscribe'),
+    /** Comes back in every message of this subscription; absent: the server makes one and says it in `subscribed`. */
+    id: subscriptionId.optional(),
+    /** Absent or ["*"]: all models, present and future. A name goes on after its model is deleted and made again. */
+    models: z.array(modelName).min(1).optional(),
+    /**
+     * Only parameters one of whose names starts with it; a change that has none is passed over, unless it puts or removes
+     * a module there.
+     */
+    prefix: z.string().max(4096).optional(),
+    kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
+    detail: oneOf(DETAILS).default('none'),
+    /** With detail "histogram": how many bins, or their edges, ascending. */
+    bins: bins.optional(),
+    /** The last revision seen: a number for one model, else {model: revision}. Absent: from now on. */
+    after: z
+      .union(
+        [revision, z.record(modelName, revision)],
+        'must be a revision, or an object of revisions by model',
+      )
+      .optional(),
+    /** The epoch `after` belongs to: a string for one model, else {model: epoch}. */
+    epoch: z
+      .union([epoch, z.record(modelName, epoch)], 'must be an epoch, or an object of epochs by model')
+      .optional(),
+  })
+  .refine(({ detail, bins: given }) => given === undefined || detail === 'histogram', {
+    path: ['bins'],
+    message: 'are those of a histogram: detail must be histogram',
+  });
 
 export const unsubscribeMessage = z.strictObject({ type: z.literal('unsubscribe'), id: subscriptionId });
 
@@ -101,6 +118,8 @@ export const forwardHeader = forwardMessage.omit({ inputs: true }).extend({
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 const dtype = z.enum(DTYPE_NAMES);
 const shape = z.array(z.int().min(0));
+/** NaN and infinities are strings. */
+const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]);
 const tensor = z.strictObject({ dtype, shape, data: z.array(z.unknown()) });
 
 /** The first message on every socket. */
@@ -130,11 +149,13 @@ export const unsubscribedMessage = z.strictObject({ type: z.literal('unsubscribe
 export const changedParameter = z.strictObject({
   path: z.string(),
   aliases: z.array(z.string()),
+  /** What of the parameter changed, where it is not its value: "grad", or an optimizer's name for its state. */
+  field: z.string().optional(),
   index: z.string().nullable(),
   shape,
   dtype,
-  /** With detail "values": the tensor at `index` (null: all of it) as of this revision. */
-  value: tensor.optional(),
+  /** With detail "values": the tensor at `index` (null: all of it) as of this revision; null where there is none any more. */
+  value: tensor.nullable().optional(),
   /** With detail "stats": of the whole parameter as of this revision; null where they could not be computed. */
   stats: z.record(z.string(), z.unknown()).nullable().optional(),
 });
@@ -150,6 +171,23 @@ export const changeMessage = z.strictObject({
   /** With kinds "put_module" and "remove_module": where. */
   module: z.string().optional(),
   parameters: z.array(changedParameter),
+});
+
+/** A watchpoint's condition became true. It comes after the change of that revision, perhaps with later ones between. */
+export const alertMessage = z.strictObject({
+  type: z.literal('alert'),
+  id: subscriptionId,
+  model: z.string(),
+  epoch: z.string(),
+  revision,
+  time: z.iso.datetime(),
+  /** Its id. */
+  watchpoint: z.string(),
+  path: z.string(),
+  aliases: z.array(z.string()),
+  on: z.enum(WATCHED_NUMBERS),
+  when: z.string(),
+  stats: z.record(z.string(), z.unknown()),
 });
 
 /** What was to come cannot be told; read the model anew. The next change is the one after `revision`. */
@@ -171,6 +209,30 @@ export const deletedMessage = z.strictObject({
   /** null where the model was gone before the subscription, which did not say its epoch. */
   epoch: z.string().nullable(),
   revision,
+});
+
+/** How far a training job is: at most twenty times a second, and when it is over. */
+export const progressMessage = z.strictObject({
+  type: z.literal('progress'),
+  id: subscriptionId,
+  model: z.string(),
+  /** The job's id: GET /v1/jobs/{job}. */
+  job: z.string(),
+  status: z.enum(STATUSES),
+  step: z.int(),
+  steps: z.int(),
+  /** Of the training, from 1: not the model's. */
+  epoch: z.int(),
+  epochs: z.int(),
+  /** Of the last step; null before the first. */
+  loss: number.nullable(),
+  /** Of each parameter group. */
+  lr: z.array(z.number()),
+  /** Of all gradients together, before clipping. */
+  grad_norm: number.nullable(),
+  examples_per_second: z.number(),
+  seconds: z.number(),
+  seconds_left: z.number().nullable(),
 });
 
 /** What a forward gives, and the revision it belongs to. */
@@ -204,21 +266,23 @@ export const serverMessage = z.discriminatedUnion('type', [
   subscribedMessage,
   unsubscribedMessage,
   changeMessage,
+  alertMessage,
   resyncMessage,
   deletedMessage,
+  progressMessage,
   outputsMessage,
   pongMessage,
   errorMessage,
 ]);
 
 export type SubscriptionId = z.infer<typeof subscriptionId>;
-export type Detail = (typeof DETAILS)[number];
 export type SubscribeMessage = z.infer<typeof subscribeMessage>;
 export type ForwardMessage = z.infer<typeof forwardMessage>;
 export type ForwardHeader = z.infer<typeof forwardHeader>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type HelloMessage = z.infer<typeof helloMessage>;
 export type ChangeMessage = z.infer<typeof changeMessage>;
+export type ProgressMessage = z.infer<typeof progressMessage>;
 export type ServerMessage = z.infer<typeof serverMessage>;
 
 /** The fields of a forward, told by text or by a frame's header. */

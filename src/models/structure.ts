@@ -1,5 +1,6 @@
 // A module tree with its names looked up once: which names lead to which storage, in PyTorch's order.
 
+import { ownerOf, type Storage } from './companion.js';
 import { isLazy } from '../nn/lazy.js';
 import { everyName, type Module, type Named, type Parameter } from '../nn/module.js';
 
@@ -25,9 +26,9 @@ export class Structure {
     this.namesOf = namesOf;
   }
 
-  /** `path` is the storage's first name, `aliases` its others. */
-  identify(parameter: Parameter): { path: string; aliases: string[] } {
-    const [path, ...aliases] = this.namesOf.get(parameter)!;
-    return { path: path!, aliases };
+  /** `path` is the first name of the storage's parameter, `aliases` its others; `field` names a companion. */
+  identify(storage: Storage): { path: string; aliases: string[]; field?: string } {
+    const [path, ...aliases] = this.namesOf.get(ownerOf(storage))!;
+    return { path: path!, aliases, ...(storage.kind === 'companion' && { field: storage.name }) };
   }
 }

@@ -2,11 +2,12 @@
 // sent in order, without a hole or a duplicate. Nothing is queued here: what a client has not been sent is in the log.
 
 import { ApiError, type ErrorCode, type Fault } from '../errors.js';
+import type { AlertLog } from './alert-log.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChangeTexts } from './change-text.js';
 import { LogReader } from './log-reader.js';
 import type { Outbox } from './outbox.js';
-import type { SubscribeMessage, SubscriptionId } from './stream-messages.js';
+import type { ProgressMessage, SubscribeMessage, SubscriptionId } from './stream-messages.js';
 
 /** A model, as far as its watchers know it. */
 export interface Watchable {
@@ -14,6 +15,7 @@ export interface Watchable {
   readonly epoch: string;
   readonly revision: number;
   readonly log: ChangeLog;
+  readonly alerts: AlertLog;
 }
 
 /** The models there are. A model is removed before its log is cleared. */
@@ -23,7 +25,12 @@ export interface Directory {
   /** Returns the listener's removal. */
   onAdded(listener: (model: Watchable) => void): () => void;
   onRemoved(listener: (model: Watchable) => void): () => void;
+  /** Told where a model's training is, now and then, and when it is over. */
+  onProgress(listener: (progress: JobProgress) => void): () => void;
 }
+
+/** How far a job is that trains a model. */
+export type JobProgress = Omit<ProgressMessage, 'type' | 'id'>;
 
 export interface SubscriptionLimits {
   readonly maxSubscriptions: number;
@@ -47,8 +54,15 @@ interface Subscription {
   readonly readers: Map<string, LogReader>;
 }
 
-/** Where a subscription begins: the last revision its client has seen, -1 if that was of another epoch. */
-type Start = readonly [model: Watchable, after: number];
+/**
+ * Where a subscription begins: the last revision its client has seen, -1 if that was of another epoch. Whoever said it
+ * may have missed alerts of that revision too: they are told again.
+ */
+interface Start {
+  readonly model: Watchable;
+  readonly after: number;
+  readonly resumes: boolean;
+}
 
 const ANOTHER_EPOCH = -1;
 
@@ -62,6 +76,7 @@ export class Subscriber {
     this.#stopListening = [
       options.directory.onAdded((model) => this.#added(model)),
       options.directory.onRemoved((model) => this.#removed(model)),
+      options.directory.onProgress((progress) => this.#progressed(progress)),
     ];
   }
 
@@ -76,17 +91,19 @@ export class Subscriber {
     const subscription: Subscription = { id, request, names, readers: new Map() };
     this.#subscriptions.set(id, subscription);
 
-    const models = starts.map(([{ name, epoch, log }]) => [name, { revision: log.revision, epoch }] as const);
+    const models = starts.map(
+      ({ model: { name, epoch, log } }) => [name, { revision: log.revision, epoch }] as const,
+    );
     const [first] = starts;
     outbox.send({
       type: 'subscribed',
       id,
       models: Object.fromEntries(models),
-      ...(starts.length === 1 && first && { revision: first[0].log.revision }),
+      ...(starts.length === 1 && first && { revision: first.model.log.revision }),
     });
     for (const { name, epoch, after } of gone)
       outbox.send({ type: 'deleted', id, model: name, epoch, revision: after });
-    for (const [model, after] of starts) this.#follow(subscription, model, after);
+    for (const start of starts) this.#follow(subscription, start);
   }
 
   /** Answers `unsubscribed`; no message of that subscription comes after it. */
@@ -111,22 +128,34 @@ export class Subscriber {
     this.#subscriptions.clear();
   }
 
-  #follow(subscription: Subscription, model: Watchable, after: number): void {
+  #follow(subscription: Subscription, { model, after, resumes }: Start): void {
     const { id, request, readers } = subscription;
     const reader = new LogReader({
       id,
       model,
       after,
+      resumes,
       request,
       outbox: this.#options.outbox,
       texts: this.#options.texts,
       onEnd: (successor) => {
         readers.delete(model.name);
-        if (successor) this.#follow(subscription, successor, 0);
+        if (successor) this.#follow(subscription, fromFirst(successor));
       },
     });
     readers.set(model.name, reader);
     reader.start();
+  }
+
+  /** Progress is of the moment: who does not read it now is not told later, but for the end. */
+  #progressed(progress: JobProgress): void {
+    const { outbox } = this.#options;
+    for (const { id, names, request } of this.#subscriptions.values()) {
+      if (names && !names.has(progress.model)) continue;
+      if (request.kinds && !request.kinds.includes('train')) continue;
+      if (progress.status === 'running' && !outbox.reading) continue;
+      outbox.send({ type: 'progress', id, ...progress });
+    }
   }
 
   #added(model: Watchable): void {
@@ -135,7 +164,7 @@ export class Subscriber {
       const before = subscription.readers.get(model.name);
       // The end of the one before is told first.
       if (before) before.succeed(model);
-      else this.#follow(subscription, model, 0);
+      else this.#follow(subscription, fromFirst(model));
     }
   }
 
@@ -176,8 +205,9 @@ export class Subscriber {
       const { revision } = model.log;
       const after = afters.get(model.name) ?? revision;
       const epoch = epochs.get(model.name) ?? model.epoch;
-      if (epoch !== model.epoch) starts.push([model, ANOTHER_EPOCH]);
-      else if (after <= revision) starts.push([model, after]);
+      const resumes = afters.has(model.name);
+      if (epoch !== model.epoch) starts.push({ model, after: ANOTHER_EPOCH, resumes: false });
+      else if (after <= revision) starts.push({ model, after, resumes });
       else {
         const message = `revision ${after} is in the future: ${model.name} is at ${revision}`;
         future.push({ after, revision, fault: { path: `after.${model.name}`, message } });
@@ -214,6 +244,10 @@ export class Subscriber {
     while (this.#subscriptions.has(String(number))) number++;
     return String(number);
   }
+}
+
+function fromFirst(model: Watchable): Start {
+  return { model, after: 0, resumes: true };
 }
 
 /** What was given for each model; one value is for one model. */

@@ -7,6 +7,7 @@ import type { Placed } from '../runtime/protocol.js';
 import { DTYPES } from '../tensor/dtype.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import type { View } from '../tensor/view.js';
+import { ownerOf, type Storage } from './companion.js';
 
 export interface Cell {
   readonly region: Region;
@@ -20,56 +21,64 @@ type Stretch = Pick<View, 'shape' | 'offset'>;
 
 /** The invariant: a region that stands here is never written to. A change puts another one in its place. */
 export class Tensors {
-  private readonly cells = new Map<Parameter, Cell>();
+  private readonly cells = new Map<Storage, Cell>();
   private readonly memory: SharedMemory;
 
   constructor(memory: SharedMemory) {
     this.memory = memory;
   }
 
-  find(parameter: Parameter): Cell | undefined {
-    return this.cells.get(parameter);
+  find(storage: Storage): Cell | undefined {
+    return this.cells.get(storage);
   }
 
-  get(parameter: Parameter): Cell {
-    const cell = this.cells.get(parameter);
-    if (!cell) throw new Error('a parameter without storage');
+  get(storage: Storage): Cell {
+    const cell = this.cells.get(storage);
+    if (!cell) throw new Error('a storage without values');
     return cell;
   }
 
   /** Takes over the cell's hold on its region, and lets go of the one before. */
-  set(parameter: Parameter, cell: Cell): void {
-    const before = this.cells.get(parameter);
-    this.cells.set(parameter, cell);
+  set(storage: Storage, cell: Cell): void {
+    const before = this.cells.get(storage);
+    this.cells.set(storage, cell);
     if (before && before.region !== cell.region) this.memory.release(before.region);
   }
 
-  /** Lets go of every storage that is not in `kept`. */
-  keepOnly(kept: ReadonlyMap<Parameter, unknown>): void {
-    for (const [parameter, { region }] of this.cells) {
-      if (kept.has(parameter)) continue;
-      this.cells.delete(parameter);
-      this.memory.release(region);
-    }
+  /** It has no values any more. */
+  drop(storage: Storage): void {
+    const cell = this.cells.get(storage);
+    if (!cell) return;
+    this.cells.delete(storage);
+    this.memory.release(cell.region);
   }
 
-  place(parameter: Parameter): Placed {
-    return { address: this.get(parameter).region.address, shape: parameter.shape, dtype: parameter.dtype };
+  /** Lets go of every storage whose parameter is not in `kept`. */
+  keepOnly(kept: ReadonlyMap<Parameter, unknown>): void {
+    for (const storage of this.cells.keys()) if (!kept.has(ownerOf(storage))) this.drop(storage);
+  }
+
+  /** The bytes of all companions. */
+  get companionBytes(): number {
+    let bytes = 0;
+    for (const [storage, { region }] of this.cells) if (storage.kind === 'companion') bytes += region.bytes;
+    return bytes;
+  }
+
+  place(storage: Storage): Placed {
+    return { address: this.get(storage).region.address, shape: storage.shape, dtype: storage.dtype };
   }
 
   /** The values of now, of all or of one stretch: a copy, or held by whoever gets them. */
-  read(
-    parameter: Parameter,
-    { shape, offset }: Stretch = { shape: parameter.shape, offset: 0 },
-  ): TensorValue {
-    const { dtype } = parameter;
-    const { region } = this.get(parameter);
+  read(storage: Storage, { shape, offset }: Stretch = { shape: storage.shape, offset: 0 }): TensorValue {
+    const { dtype } = storage;
+    const { region } = this.get(storage);
     const address = region.address + offset * DTYPES[dtype].bytes;
     return heldOrCopied(this.memory, region, { address, shape, dtype });
   }
 
   /** A view of the values; see SharedMemory.tensor. */
-  value(parameter: Parameter): TensorValue {
-    return this.memory.tensor(this.get(parameter).region, parameter.shape, parameter.dtype);
+  value(storage: Storage): TensorValue {
+    return this.memory.tensor(this.get(storage).region, storage.shape, storage.dtype);
   }
 }

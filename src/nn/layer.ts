@@ -27,8 +27,6 @@ export type OptionDefinition = {
   | { readonly kind: 'module'; readonly copies?: { readonly into: string; readonly count: string } }
   /** Any text in which `wrong` finds nothing wrong. */
   | { readonly kind: 'text'; readonly wrong: (text: string) => string | undefined }
-  /** A float for every dimension, or a tuple with one for each. */
-  | { readonly kind: 'floats'; readonly lengths: { readonly minimum: number; readonly maximum: number } }
   /** An int for every dimension, or a tuple with one for each. */
   | {
       readonly kind: 'ints';
@@ -38,6 +36,12 @@ export type OptionDefinition = {
       readonly nullableItems?: boolean;
       /** Strings that stand for numbers yet to be computed (`padding='same'`). */
       readonly words?: readonly string[];
+    }
+  /** A tuple of floats; `orOne`: a float alone is taken too, and stands for as many as are needed. */
+  | {
+      readonly kind: 'floats';
+      readonly lengths: { readonly minimum: number; readonly maximum: number };
+      readonly orOne?: boolean;
     }
 );
 export type OptionKind = OptionDefinition['kind'];

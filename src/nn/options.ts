@@ -28,7 +28,7 @@ const PLACEMENT = new Map([
  * order where `faults` is empty; each fault's path is `path` followed by the option's name.
  */
 export function checkOptions(
-  { type, definition }: { type: string; definition: LayerDefinition },
+  { type, definition }: { type: string; definition: Pick<LayerDefinition, 'options' | 'check'> },
   given: ReadonlyMap<string, unknown>,
   path: string,
 ): { options: Options; faults: Fault[] } {
@@ -97,16 +97,6 @@ const READERS: { readonly [K in Exclude<OptionKind, 'module'>]: (option: Of<K>, 
     const wrong = check(value);
     return wrong === undefined ? { value } : { wrong };
   },
-  floats: ({ lengths, nullable }, value) => {
-    const one = asFloat(value);
-    if (one !== undefined) return { value: one };
-    const items = Array.isArray(value) ? value.map(asFloat) : [];
-    const fits = items.length >= lengths.minimum && items.length <= lengths.maximum;
-    if (fits && items.every((item) => item !== undefined)) return { value: items };
-    const many =
-      lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
-    return { wrong: `must be a number or a list of ${many} of them${nullable ? ' or null' : ''}` };
-  },
   ints: (option, value) => {
     const { minimum, lengths, nullableItems = false, words = [] } = option;
     const isItem = (item: unknown): item is number | null =>
@@ -118,6 +108,16 @@ const READERS: { readonly [K in Exclude<OptionKind, 'module'>]: (option: Of<K>, 
       lengths.minimum === lengths.maximum ? lengths.minimum : `${lengths.minimum} to ${lengths.maximum}`;
     const alternatives = [anInt(minimum), `a list of ${many} of them`, ...words.map((word) => `'${word}'`)];
     return { wrong: `must be ${alternatives.join(' or ')}` };
+  },
+  floats: ({ lengths: { minimum, maximum }, orOne, nullable }, value) => {
+    const one = orOne === true ? asFloat(value) : undefined;
+    if (one !== undefined) return { value: one };
+    const fits = Array.isArray(value) && value.length >= minimum && value.length <= maximum;
+    const items = fits ? value.map(asFloat) : [undefined];
+    if (items.every((item) => item !== undefined)) return { value: items };
+    const many = minimum === maximum ? minimum : `${minimum} to ${maximum}`;
+    const none = nullable ? ' or null' : '';
+    return { wrong: `must be ${orOne === true ? 'a number or ' : ''}a list of ${many} numbers${none}` };
   },
 };
 

@@ -37,6 +37,18 @@ export function collect(
   payload.resume();
 }
 
+/** The same, as a promise. */
+export function collected(
+  request: FastifyRequest,
+  payload: Payload,
+): Promise<{ readonly chunks: Buffer[]; readonly bytes: number }> {
+  return new Promise((resolve, reject) =>
+    collect(request, payload, (error, chunks, bytes) =>
+      error === null ? resolve({ chunks, bytes }) : reject(error),
+    ),
+  );
+}
+
 /** What came in place of the bytes that were expected. */
 export type Received = { readonly complete: true } | { readonly complete: false; readonly bytes: number };
 

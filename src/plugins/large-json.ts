@@ -1,7 +1,6 @@
 // Large JSON bodies with tensors in them: the text arrives in shared memory and a worker reads its numbers, so that the
 // main thread parses what is left when these are taken out. What is wrong with one is told in the words of small ones.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import type { Kernels } from '../graph/kernels.js';
@@ -16,9 +15,6 @@ import type { Inbox } from './inbox.js';
 
 /** Below, JSON.parse is done before a worker would have heard of it (bench/body). */
 export const LARGE_BYTES = 16_384;
-
-/** What is copied in one turn of the event loop; a tenth of a millisecond. */
-const TURN_BYTES = 2 ** 20;
 
 export interface LargeOptions {
   readonly bytes: number;
@@ -50,18 +46,7 @@ export class LargeJson {
 
   /** A body whose length only its end told. */
   async place(request: FastifyRequest, chunks: Buffer[], options: LargeOptions): Promise<unknown> {
-    const region = this.inbox.take(request, options.bytes + TEXT_PADDING);
-    const target = this.inbox.bytes(region);
-    let at = 0;
-    let turn = 0;
-    for (const chunk of chunks) {
-      target.set(chunk, at);
-      at += chunk.length;
-      turn += chunk.length;
-      if (turn < TURN_BYTES) continue;
-      turn = 0;
-      await nextTurn();
-    }
+    const region = await this.inbox.place(request, chunks, options.bytes + TEXT_PADDING);
     return this.read(request, region, options);
   }
 

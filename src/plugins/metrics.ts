@@ -15,12 +15,13 @@ export interface Measured {
     readonly dispatcher: MeasuredDispatcher;
     all(): Iterable<MeasuredModel>;
   };
+  readonly datasets: { readonly size: number; readonly bytes: number };
   readonly memory: { readonly bytesInUse: number; readonly limitBytes: number };
   readonly pool: MeasuredPool;
 }
 
 /** The durations are for answers that the framework does not see, too. */
-export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Measured): Durations {
+export function exposeMetrics(app: FastifyInstance, { models, datasets, memory, pool }: Measured): Durations {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const durations = new Durations(metrics, {
@@ -28,8 +29,15 @@ export function exposeMetrics(app: FastifyInstance, { models, memory, pool }: Me
     help: 'Time from a request to its answer.',
   });
   gauge(metrics, 'weightroom_models', 'Models in memory.', () => models.size);
-  gauge(metrics, 'weightroom_memory_bytes', 'Bytes in use by models.', () => memory.bytesInUse);
-  gauge(metrics, 'weightroom_memory_limit_bytes', 'Bytes that models may use.', () => memory.limitBytes);
+  gauge(metrics, 'weightroom_datasets', 'Data sets in memory.', () => datasets.size);
+  gauge(metrics, 'weightroom_datasets_bytes', 'Bytes in use by data sets.', () => datasets.bytes);
+  gauge(metrics, 'weightroom_memory_bytes', 'Bytes in use by models and data sets.', () => memory.bytesInUse);
+  gauge(
+    metrics,
+    'weightroom_memory_limit_bytes',
+    'Bytes that models and data sets may use.',
+    () => memory.limitBytes,
+  );
   exposeRuntime(metrics, { pool, dispatcher: models.dispatcher });
   exposeScheduler(metrics, { scheduler: models.scheduler, models: () => models.all() });
 

@@ -3,11 +3,12 @@
 
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { stringify } from 'yaml';
 import { RAW_MEDIA_TYPE } from '../tensor/raw.js';
 import { VERSION } from '../version.js';
+import { FILE_TYPES } from './files.js';
 import { setPageHeaders } from './headers.js';
 import { documented } from './schema.js';
 
@@ -25,7 +26,9 @@ const TAGS = [
   { name: 'modules', description: 'The tree of a network: named_modules()' },
   { name: 'parameters', description: 'Values: named_parameters(), patches, inits, ties, state_dict' },
   { name: 'running', description: 'Forward passes' },
+  { name: 'data', description: 'Named data sets' },
   { name: 'history', description: 'What changed, revision by revision' },
+  { name: 'watchpoints', description: 'Conditions on statistics, told when they become true' },
   { name: 'server', description: 'The server itself' },
 ];
 
@@ -44,7 +47,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
       servers: [{ url: '/' }],
       tags: TAGS,
     },
-    transform: (document) => withRawBody(transform(document), document.route.config?.raw === true),
+    transform: (document) => withOtherBodies(transform(document), document.route.config ?? {}),
     transformObject: (document) => tidy(addComponents(document) as unknown as Json) as never,
   });
   await app.register(async (pages) => {
@@ -75,18 +78,27 @@ export function openapiYaml(app: FastifyInstance): string {
   });
 }
 
-/** Besides JSON, where a route takes that. */
-function withRawBody<D extends { schema: FastifySchema }>(document: D, takesRaw: boolean): D {
-  if (!takesRaw) return document;
-  const bytes = {
-    type: 'string',
-    format: 'binary',
-    description: 'One tensor: its elements, row-major, little-endian.',
-  };
-  const content = {
-    'application/json': { schema: document.schema.body },
-    [RAW_MEDIA_TYPE]: { schema: bytes },
-  };
+const rawBody = {
+  type: 'string',
+  format: 'binary',
+  description: 'One tensor: its elements, row-major, little-endian.',
+};
+
+const fileBodies = Object.fromEntries(
+  Object.entries(FILE_TYPES).map(([type, { description }]) => [
+    type,
+    { schema: { type: 'string', format: 'binary', description } },
+  ]),
+);
+
+/** Besides JSON, where a route takes others. */
+function withOtherBodies<D extends { schema: FastifySchema }>(
+  document: D,
+  { raw, files }: FastifyContextConfig,
+): D {
+  const others = { ...(raw && { [RAW_MEDIA_TYPE]: { schema: rawBody } }), ...(files && fileBodies) };
+  if (Object.keys(others).length === 0) return document;
+  const content = { 'application/json': { schema: document.schema.body }, ...others };
   return { ...document, schema: { ...document.schema, body: { content } } };
 }
 

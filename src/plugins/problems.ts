@@ -117,10 +117,14 @@ function toApiError(error: unknown, request: FastifyRequest): ApiError {
 
 export function unsupportedMediaType(request: FastifyRequest): ApiError {
   const type = request.headers['content-type'] ?? '(none)';
-  const served = request.routeOptions.config.raw
-    ? 'application/json or application/octet-stream'
-    : 'application/json';
-  return new ApiError('UNSUPPORTED_MEDIA_TYPE', [JSON.stringify(type), `send ${served}`]);
+  const { raw, files } = request.routeOptions.config;
+  const served = [
+    'application/json',
+    ...(raw ? ['application/octet-stream'] : []),
+    ...(files ? ['text/csv', 'application/x-npy', 'application/x-npz'] : []),
+  ].join(', ');
+  const either = served.replace(/, ([^,]*)$/, ' or $1');
+  return new ApiError('UNSUPPORTED_MEDIA_TYPE', [JSON.stringify(type), `send ${either}`]);
 }
 
 /** The path as the client wrote it, cut to what an answer can bear. */

@@ -3,6 +3,7 @@
 import type { Kernels } from '../graph/kernels.js';
 import { initialize } from '../nn/init/apply.js';
 import { evaluate, parseExpression } from '../nn/expression.js';
+import { randperm } from '../random/distributions.js';
 import { Generator } from '../random/generator.js';
 import { numel } from '../tensor/shape.js';
 import { applyPatch } from '../tensor/patch.js';
@@ -34,6 +35,11 @@ export const EDITORS: Editors = {
   zero: ({ to, bytes }, { memory }) => bytesAt(memory, to, bytes).fill(0),
   init: ({ spec, target, generator }, { memory }) =>
     initialize(spec, target.shape, floats(memory, target), generatorAt(memory, generator)),
+  order: ({ to, n, generator }, { memory }) => {
+    const order = viewAt(memory, to, n, 'int32') as Int32Array;
+    if (generator !== null) order.set(randperm(generatorAt(memory, generator), n));
+    else for (let i = 0; i < n; i++) order[i] = i;
+  },
   pack: ({ from, to, n, k }, { kernels }) => kernels.pack(from, to, n, k),
   patch: ({ target, op }, { memory }) => {
     const { value, ...rest } = op;

@@ -50,11 +50,18 @@ export function heldOrCopied(memory: SharedMemory, region: Region, placed: Place
   return new TensorValue(dtype, shape, memory.view(region.segment, address, shape, dtype).data.slice());
 }
 
-/** The tensors of an answer's body: its own, and those of an object in it. Whoever sends it lets go of the held ones. */
+/**
+ * The tensors of an answer's body: its own, those of an object in it, and of the objects of a list in it. Whoever sends it
+ * lets go of the held ones.
+ */
 export function tensorsIn(body: Readonly<Record<string, unknown>>): TensorValue[] {
   return Object.values(body).flatMap((value) => {
     if (value instanceof TensorValue) return [value];
-    const inside = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return inside ? Object.values(value).filter((entry) => entry instanceof TensorValue) : [];
+    const inside: unknown[] = Array.isArray(value) ? value : [value];
+    return inside.flatMap((entry) =>
+      typeof entry === 'object' && entry !== null
+        ? Object.values(entry).filter((field) => field instanceof TensorValue)
+        : [],
+    );
   });
 }

@@ -4,8 +4,17 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { kernelModule } from './kernel-module.js';
-import type { FromWorker, Notice, PlanId, Request, ToWorker, WorkerData } from './protocol.js';
-import { MAX_BINDINGS, type Ring } from './ring.js';
+import type {
+  CallName,
+  Calls,
+  FromWorker,
+  Notice,
+  PlanId,
+  Request,
+  ToWorker,
+  WorkerData,
+} from './protocol.js';
+import { MAX_BINDINGS, type Ring, type RingForward } from './ring.js';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -66,16 +75,18 @@ export class Member {
   /** A forward's plan is learnt first. */
   send(job: Job): void {
     const { request } = job;
-    const fits = request.call === 'forward' && request.args.bindings.length <= MAX_BINDINGS;
+    const runs = planCall(request);
+    const plan = runs && runs.bindings.length <= MAX_BINDINGS ? runs : undefined;
+    const kind = plan && request.call === 'forward' ? 'forward' : 'message';
     try {
-      if (!fits) this.post(request);
+      if (kind === 'message') this.post(request);
     } catch (error) {
       // It cannot be cloned: nothing was sent, and the order of the others stays.
       job.reject(error as Error);
       return;
     }
     if (this.sent.push(job) === 1) this.since = performance.now();
-    this.ring.submit(fits ? request.args : undefined);
+    this.ring.submit(kind, plan);
   }
 
   tell(notice: Notice): void {
@@ -108,6 +119,14 @@ export class Member {
     this.port.postMessage(message);
     this.ring.posted();
   }
+}
+
+const RUN_PLANS: ReadonlySet<CallName> = new Set<PlanCall>(['forward', 'train', 'evaluate', 'differences']);
+type PlanCall = { [C in CallName]: Calls[C]['args'] extends RingForward ? C : never }[CallName];
+
+/** What the request runs, where that is a plan. */
+export function planCall({ call, args }: Request): RingForward | undefined {
+  return RUN_PLANS.has(call) ? (args as RingForward) : undefined;
 }
 
 function settleBy(job: Job, message: FromWorker): void {

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Plan } from '../graph/plan.js';
 import { Bell } from './bell.js';
 import { Board } from './board.js';
-import { Member, type Job } from './member.js';
+import { Member, planCall, type Job } from './member.js';
 import type { SharedMemory } from './memory.js';
 import type { CallName, Calls, Notice, PlanId, Request } from './protocol.js';
 import { Ring, SLOTS, type Figure } from './ring.js';
@@ -149,8 +149,8 @@ export class Pool {
 
   /** Whoever runs a forward knows its plan, and whoever might take a part of it. */
   private teach({ request, definition }: Job, leader: Member): void {
-    if (request.call !== 'forward' || !definition) return;
-    const { plan } = request.args;
+    const plan = planCall(request)?.plan;
+    if (plan === undefined || !definition) return;
     leader.learn(plan, definition);
     if (this.size === 1 || definition.steps.every(({ parts }) => parts === 1)) return;
     for (const member of this.members) member.learn(plan, definition);

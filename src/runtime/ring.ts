@@ -94,18 +94,21 @@ export class Ring {
     this.ring();
   }
 
-  /** The caller has at most SLOTS entries that are not answered. */
-  submit(forward: RingForward | undefined): void {
+  /**
+   * The caller has at most SLOTS entries that are not answered. `plan` is what the entry runs, for those who help, and
+   * all of it where the kind is `forward`.
+   */
+  submit(kind: Kind, plan: RingForward | undefined): void {
     const { words, numbers } = this;
     const entry = words[SUBMITTED]!;
     const slot = slotOf(entry);
-    words[slot + KIND] = KINDS.indexOf(forward ? 'forward' : 'message');
+    words[slot + KIND] = KINDS.indexOf(kind);
     words[slot + MESSAGES] = words[POSTED]!;
-    if (forward) {
-      const { bindings } = forward;
-      numbers[slot + PLAN] = forward.plan;
-      numbers[slot + SEGMENT] = forward.segment;
-      numbers[slot + ARENA] = forward.arena;
+    numbers[slot + PLAN] = plan?.plan ?? 0;
+    if (plan) {
+      const { bindings } = plan;
+      numbers[slot + SEGMENT] = plan.segment;
+      numbers[slot + ARENA] = plan.arena;
       numbers[slot + COUNT] = bindings.length;
       for (let i = 0; i < bindings.length; i++) numbers[slot + BINDINGS + i] = bindings[i]!;
     }
@@ -136,6 +139,11 @@ export class Ring {
 
   get submittedAny(): boolean {
     return Atomics.load(this.words, SUBMITTED) !== this.words[FINISHED];
+  }
+
+  /** Another entry waits behind the one that runs. */
+  get submittedMore(): boolean {
+    return ((Atomics.load(this.words, SUBMITTED) - this.words[FINISHED]!) | 0) > 1;
   }
 
   get postedCount(): number {

@@ -6,20 +6,24 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { ValueError } from '../graph/op.js';
 import type { Plan } from '../graph/plan.js';
 import { runPart, runPlan } from '../graph/run.js';
+import { COLUMN_FILES, orFaults, writeFilePart } from '../tensor/column-file.js';
 import { numel } from '../tensor/shape.js';
-import { statistics } from '../tensor/statistics.js';
 import { Bell } from './bell.js';
 import { Board } from './board.js';
 import { Helper, Leader } from './crew.js';
 import { edit } from './edit.js';
+import { differences } from './gradient-check.js';
+import { gatherRows } from './gather.js';
 import { bindKernels } from './kernel-module.js';
 import { viewAt } from './memory-view.js';
 import { beNice } from './niceness.js';
 import type { Calls, CallName, FromWorker, Handlers, Notice, PlanId } from './protocol.js';
-import type { Request, ToWorker, WorkerData } from './protocol.js';
+import type { ByteRange, Request, ToWorker, WorkerData } from './protocol.js';
 import { Rest } from './rest.js';
 import { Ring, type Ending } from './ring.js';
+import { Surveyor } from './surveyor.js';
 import { readBody, writeText } from './text.js';
+import { evaluate, train } from './training.js';
 
 beNice();
 const { kernels: kernelModule, memories, index, port, awake, ...shared } = workerData as WorkerData;
@@ -33,6 +37,10 @@ const ring = rings[index]!;
 const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
 const segments = memories.map(addSegment);
 const plans = new Map<PlanId, Plan>();
+const surveyor = new Surveyor(kernelModule.code);
+
+const bytesOf = (segment: number, { address, bytes }: ByteRange): Uint8Array =>
+  viewAt(segments[segment]!.memory, address, bytes, 'bool');
 
 const handlers: Handlers = {
   forward({ plan, segment, arena, bindings }) {
@@ -42,12 +50,29 @@ const handlers: Handlers = {
     ring.count('planSeconds', (performance.now() - start) / 1000);
     return null;
   },
+  train(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    const wanted = (): boolean => ring.submittedMore;
+    return train(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader, wanted });
+  },
+  evaluate(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    return evaluate(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader });
+  },
+  differences(order) {
+    const { memory, kernels } = segments[order.segment]!;
+    return differences(order, { memory, kernels, plan: plans.get(order.plan)!, crew: leader });
+  },
   edit({ segment, steps }) {
     edit(steps, segments[segment]!);
     return null;
   },
-  statistics({ segment, tensor: { address, shape, dtype } }) {
-    return statistics(viewAt(segments[segment]!.memory, address, numel(shape), dtype));
+  moments({ segment, tensor: { address, shape, dtype }, stretch }) {
+    return surveyor.moments(viewAt(segments[segment]!.memory, address, numel(shape), dtype), stretch);
+  },
+  histogram({ segment, tensor: { address, shape, dtype }, stretch, bins }) {
+    const data = viewAt(segments[segment]!.memory, address, numel(shape), dtype);
+    return surveyor.histogram(data, stretch, bins);
   },
   same({ segment, pairs }) {
     const { memory } = segments[segment]!;
@@ -59,6 +84,24 @@ const handlers: Handlers = {
   readBody({ segment, ...body }) {
     const { memory, kernels } = segments[segment]!;
     return readBody(memory, kernels, body);
+  },
+  outlineFile({ segment, file, format }) {
+    return orFaults(() => COLUMN_FILES[format].outline(bytesOf(segment, file)));
+  },
+  readFilePart({ segment, file, part, target }) {
+    const { memory } = segments[target.segment]!;
+    const targets = target.columns.map(({ name, address, shape, dtype }) => ({
+      name,
+      data: viewAt(memory, address, numel(shape), dtype),
+    }));
+    return orFaults(() => {
+      writeFilePart(bytesOf(segment, file), part, targets);
+      return null;
+    });
+  },
+  gatherRows(order) {
+    gatherRows((segment) => segments[segment]!.memory, order);
+    return null;
   },
   writeText({ segment, ...order }) {
     const { memory, kernels } = segments[segment]!;
@@ -117,7 +160,7 @@ function runEntry(): void {
   const entry = ring.begin();
   receive(ring.messagesBefore(entry));
   const inRing = ring.kindOf(entry) === 'forward';
-  leader.entry = inRing ? entry : undefined;
+  leader.entry = ring.planOf(entry) === 0 ? undefined : entry;
   const ending = answer(inRing ? { call: 'forward', args: ring.forwardAt(entry) } : request!);
   ring.count('calls');
   ring.count('busySeconds', (performance.now() - start) / 1000);

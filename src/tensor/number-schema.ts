@@ -29,3 +29,11 @@ export const number = written.transform((value) => WORDS.get(value) ?? (value as
 export function numberOr(fallback: number) {
   return number.default(fallback).meta({ 'x-kept-default': fallback });
 }
+
+/** A number as answers write it; null where there is none. */
+export function wireNumber(value: number): Written;
+export function wireNumber(value: number | null | undefined): Written | null;
+export function wireNumber(value: number | null | undefined): Written | null {
+  if (value === null || value === undefined) return null;
+  return Number.isFinite(value) ? value : (String(value) as Written);
+}

@@ -141,3 +141,32 @@ export function gather(
   });
   return out;
 }
+
+/**
+ * As many elements of a view as `target` has, row-major, from the one at `from` on. `data` is what the view is of; the
+ * target is of the same dtype, and lies apart.
+ */
+export function copyStretch(
+  data: TensorData,
+  { view: { shape, strides, offset }, from }: { readonly view: View; readonly from: number },
+  target: TensorData,
+): void {
+  // The types of one dtype go together.
+  const [source, out] = [data as Float32Array, target as Float32Array];
+  const last = shape.length - 1;
+  const [inner = 1, step = 1] = [shape[last], strides[last]];
+  for (let done = 0; done < out.length;) {
+    const column = (from + done) % inner;
+    let row = (from + done - column) / inner;
+    let at = offset + column * step;
+    for (let dim = last - 1; dim >= 0; dim--) {
+      const extent = shape[dim]!;
+      at += (row % extent) * strides[dim]!;
+      row = Math.floor(row / extent);
+    }
+    const count = Math.min(inner - column, out.length - done);
+    if (step === 1) out.set(source.subarray(at, at + count), done);
+    else for (let i = 0; i < count; i++) out[done + i] = source[at + i * step]!;
+    done += count;
+  }
+}

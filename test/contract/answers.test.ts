@@ -19,7 +19,9 @@ async function perform(
 ) {
   const operation = operations.find((candidate) => candidate.operationId === operationId)!;
   const { path = '', query = '', body, status } = given;
-  const url = operation.path.replace('{model}', 'net').replace('{path}', encodeURIComponent(path));
+  const url = operation.path
+    .replace(/\{(model|dataset)\}/, 'net')
+    .replace(/\{(path|watchpoint)\}/, encodeURIComponent(path));
   const answer = await server.request(operation.method, url + query, body);
   expect(answer.status, `${operationId}: ${answer.text}`).toBe(status);
   const described = operation.responses[status] ?? operation.responses.default!;
@@ -39,7 +41,7 @@ async function perform(
     expect(described.description, `${operationId} ${status}`).toContain(code);
   } else {
     seen.add(operationId);
-    if (operation.path.includes('{model}') && status !== 204) {
+    if (/{model}|{dataset}/.test(operation.path) && status !== 204) {
       expect(answer.headers.get('etag')).toMatch(/^"[0-9a-f-]{36}-\d+"$/);
     }
   }
@@ -85,6 +87,8 @@ describe('answers', () => {
     await perform('getParameter', { path: '0.weight', status: 200 });
     await perform('getParameter', { path: '0.weight', query: '?layout=nested&index=0', status: 200 });
     await perform('getParameter', { path: 'norm.num_batches_tracked', status: 200 });
+    await perform('listParameters', { query: '?kind=all&include=value,grad,stats,histogram', status: 200 });
+    await perform('getParameter', { path: '0.weight', query: '?bins=-1,0,1', status: 200 });
     await perform('setParameter', { path: '0.bias', query: '?index=0', body: { value: 1 }, status: 200 });
     const ops = [{ op: 'mul', value: 2 }];
     await perform('patchParameter', { path: '0.weight', body: { ops, requires_grad: false }, status: 200 });
@@ -115,11 +119,34 @@ describe('answers', () => {
     });
   });
 
+  it('about watchpoints', async () => {
+    const body = { path: '**', when: 'nan > 0' };
+    const made = await perform('addWatchpoint', { body, status: 201 });
+    expect(made.headers.get('location')).toBe('/v1/models/net/watchpoints/1');
+    await perform('setParameter', { path: '0.bias', body: { value: 'NaN' }, status: 200 });
+    expect((await perform('getWatchpoint', { path: '1', status: 200 })).body).toMatchObject({ fired: 1 });
+    await perform('listWatchpoints', { status: 200 });
+    await perform('removeWatchpoint', { path: '1', status: 204 });
+  });
+
   it('about changes', async () => {
     const { body } = await perform('listChanges', { status: 200 });
     const { changes } = body as { changes: { revision: number }[] };
     expect(changes.map(({ revision }) => revision)).toEqual(changes.map((_, i) => i + 1));
     await perform('listChanges', { query: '?after=2&limit=1', status: 200 });
+  });
+});
+
+describe('answers about data sets', () => {
+  it('put, listed, read and deleted', async () => {
+    const columns = { x: [[1, 2]], y: { dtype: 'int64', shape: [1], data: [3] } };
+    const put = await perform('putDataset', { body: { columns }, status: 201 });
+    expect(put.headers.get('location')).toBe('/v1/datasets/net');
+    await perform('putDataset', { body: { columns }, status: 200 });
+    await perform('listDatasets', { query: '?limit=1', status: 200 });
+    await perform('getDataset', { status: 200 });
+    await perform('getDataset', { query: '?rows=0:1&columns=x,y&layout=nested', status: 200 });
+    await perform('deleteDataset', { status: 204 });
   });
 });
 
@@ -165,6 +192,18 @@ describe('refusals', () => {
     ['materialize', { body: { shape: [2, 4], module: '9' }, status: 404 }],
     ['forward', { body: { inputs: [[1, 2, 3, 4]], module: '9' }, status: 404 }],
     ['listChanges', { query: '?after=9999', status: 422 }],
+    ['listParameters', { query: '?include=values', status: 422 }],
+    ['getParameter', { path: '0.weight', query: '?bins=0', status: 422 }],
+    ['addWatchpoint', { body: { path: '**', when: 'nrom > 1' }, status: 422 }],
+    ['addWatchpoint', { body: { path: '', when: 'norm > 1', on: 'values' }, status: 422 }],
+    ['getWatchpoint', { path: '9', status: 404 }],
+    ['removeWatchpoint', { path: '__proto__', status: 404 }],
+    ['putDataset', { body: { columns: [] }, status: 422 }],
+    ['putDataset', { body: { columns: {} }, status: 422 }],
+    ['putDataset', { body: { columns: { x: [1], y: [1, 2] } }, status: 422 }],
+    ['putDataset', { body: { columns: { x: ['a'] } }, status: 422 }],
+    ['getDataset', { status: 404 }],
+    ['deleteDataset', { status: 404 }],
   ];
 
   it.each(refused)('of %s (%j) have a code that the document names', async (operationId, given) => {

@@ -61,6 +61,14 @@ describe('openapi.yaml', () => {
       'loadStateDict: PUT /v1/models/{model}/state_dict',
       'forward: POST /v1/models/{model}/forward',
       'listChanges: GET /v1/models/{model}/changes',
+      'addWatchpoint: POST /v1/models/{model}/watchpoints',
+      'listWatchpoints: GET /v1/models/{model}/watchpoints',
+      'getWatchpoint: GET /v1/models/{model}/watchpoints/{watchpoint}',
+      'removeWatchpoint: DELETE /v1/models/{model}/watchpoints/{watchpoint}',
+      'listDatasets: GET /v1/datasets',
+      'putDataset: PUT /v1/datasets/{dataset}',
+      'getDataset: GET /v1/datasets/{dataset}',
+      'deleteDataset: DELETE /v1/datasets/{dataset}',
     ]);
   });
 
@@ -107,7 +115,7 @@ describe('openapi.yaml', () => {
       for (const example of examples) {
         expect(validate(example), `${operationId}: ${JSON.stringify(validate.errors)}`).toBe(true);
         const answer = await fetch(
-          server.url + path.replace('{model}', 'net').replace('{path}', '0.weight'),
+          server.url + path.replace(/{model}|{dataset}/, 'net').replace('{path}', '0.weight'),
           {
             method,
             body: JSON.stringify(example),
@@ -130,7 +138,7 @@ describe('openapi.yaml', () => {
       const validate = validator(operation.requestBody!.content['application/json']!.schema);
       const body = { ...(examplesOf(operation)[0] as object), unheard_of: 1 };
       expect(validate(body), operation.operationId).toBe(false);
-      const path = operation.path.replace('{model}', 'net').replace('{path}', '0.weight');
+      const path = operation.path.replace(/{model}|{dataset}/, 'net').replace('{path}', '0.weight');
       const answer = await fetch(server.url + path, {
         method: operation.method,
         body: JSON.stringify(body),

@@ -1,5 +1,6 @@
 // Memory, workers and a registry, as the server has them, without HTTP.
 
+import { Datasets, type DatasetLimits } from '#src/datasets/datasets.js';
 import { Registry, type RegistryLimits } from '#src/models/registry.js';
 import { SharedMemory } from '#src/runtime/memory.js';
 import { Pool } from '#src/runtime/pool.js';
@@ -8,6 +9,7 @@ export interface Engine {
   readonly memory: SharedMemory;
   readonly pool: Pool;
   readonly registry: Registry;
+  readonly datasets: Datasets;
   stop(): Promise<void>;
 }
 
@@ -17,7 +19,7 @@ export interface EngineOptions {
   readonly timeoutMs?: number;
   /** 0: every plan runs on a worker. */
   readonly inlineFlops?: number;
-  readonly limits?: Partial<RegistryLimits>;
+  readonly limits?: Partial<RegistryLimits & DatasetLimits>;
 }
 
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -34,9 +36,13 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     maxQueueTotal: 8192,
     maxBatchRows: 256,
     maxDelayUs: 0,
+    maxWatchpoints: 64,
+    maxDatasets: 1000,
+    datasetsLimitBytes: limitBytes,
     ...options.limits,
   };
   const { inlineFlops } = options;
   const registry = new Registry({ pool, memory, limits, ...(inlineFlops !== undefined && { inlineFlops }) });
-  return { memory, pool, registry, stop: () => pool.close() };
+  const datasets = new Datasets({ pool, memory, limits });
+  return { memory, pool, registry, datasets, stop: () => pool.close() };
 }

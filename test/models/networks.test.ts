@@ -63,7 +63,7 @@ describe("PyTorch's networks, built from a seed", () => {
       const model = registry.get(network.name);
       expect(model.repr().repr).toBe(network.repr);
 
-      const { parameters } = model.parameters({ module: '', recurse: true, kind: 'parameter' }) as {
+      const { parameters } = (await model.parameters({ module: '', recurse: true, kind: 'parameter' })) as {
         parameters: { path: string; shape: number[] }[];
       };
       expect(parameters.map(({ path, shape }) => [path, shape])).toEqual(network.named_parameters);

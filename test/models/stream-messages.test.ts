@@ -5,12 +5,36 @@ import { clientMessage, forwardHeader, plainForward, subscribeMessage } from '#s
 describe('a subscription with a word that is none', () => {
   it.each([
     [{ kinds: ['pacth'] }, 'kinds.0', /^must be one of build, patch, .*; did you mean patch\?$/],
-    [{ detail: 'everything' }, 'detail', /^must be one of none, stats, values$/],
-    [{ detail: 3 }, 'detail', /^must be one of none, stats, values$/],
+    [{ detail: 'everything' }, 'detail', /^must be one of none, stats, histogram, values$/],
+    [{ detail: 3 }, 'detail', /^must be one of none, stats, histogram, values$/],
   ])('%j is told what the words are', (wrong, path, message) => {
     const { error } = subscribeMessage.safeParse({ type: 'subscribe', ...wrong });
     expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
     expect(error?.issues[0]?.message).toMatch(message);
+  });
+});
+
+describe('the bins of a subscription', () => {
+  const fault = (given: object): string[] =>
+    (subscribeMessage.safeParse({ type: 'subscribe', ...given }).error?.issues ?? []).map(
+      ({ path, message }) => `${path.join('.')}: ${message}`,
+    );
+
+  it('are how many, or edges, and are those of a histogram', () => {
+    expect(fault({ detail: 'histogram', bins: 8 })).toEqual([]);
+    expect(fault({ detail: 'histogram', bins: [-1, 0, 1] })).toEqual([]);
+    expect(fault({ detail: 'stats', bins: 8 })).toEqual([
+      'bins: are those of a histogram: detail must be histogram',
+    ]);
+    expect(fault({ detail: 'histogram', bins: 0 })).toEqual([
+      'bins: must be a whole number from 1 to 1024, or edges',
+    ]);
+    expect(fault({ detail: 'histogram', bins: [1, 0] })).toEqual([
+      'bins: edges must ascend: 0 comes after 1',
+    ]);
+    expect(fault({ detail: 'histogram', bins: 'many' })).toEqual([
+      'bins: must be how many bins, or a list of their edges',
+    ]);
   });
 });
 

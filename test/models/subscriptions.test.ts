@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '#src/errors.js';
+import type { Alert } from '#src/models/alert-log.js';
 import { ChangeTexts } from '#src/models/change-text.js';
 import { Outbox, type SendOptions, type Socket } from '#src/models/outbox.js';
 import {
@@ -10,6 +11,7 @@ import {
   type SubscribeMessage,
 } from '#src/models/stream-messages.js';
 import { Subscriber, type Directory } from '#src/models/subscriptions.js';
+import type { Statistics } from '#src/tensor/statistics.js';
 import { changed, CountedSnapshot, ModelDirectory, WatchedModel } from './watched-models.js';
 
 const LIMITS = { highWaterBytes: 1000, hardLimitBytes: 4000, graceMs: 50 };
@@ -159,6 +161,7 @@ describe('a change', () => {
     ['none', {}],
     ['values', { value: { dtype: 'float32', shape: [], data: [42] } }],
     ['stats', { stats: { mean: 21.5, max: 'Infinity' } }],
+    ['histogram', { stats: { mean: 21.5, max: 'Infinity' } }],
   ])('of detail %s has exactly the fields of the wire', async (detail, extra) => {
     const snapshot = new CountedSnapshot([1, 42], () => Promise.resolve({ mean: 21.5, max: Infinity }));
     const { socket, subscribe } = connect(directory);
@@ -598,7 +601,7 @@ describe('any interleaving', () => {
     fc.constant('read' as const),
     fc.constant('turn' as const),
   );
-  const detail = fc.constantFrom('none', 'stats', 'values');
+  const detail = fc.constantFrom('none', 'stats', 'histogram', 'values');
 
   it('of changes, reconnects with `after`, stalls and late statistics tells each revision once, in order', async () => {
     await fc.assert(
@@ -648,5 +651,107 @@ describe('any interleaving', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('alerts', () => {
+  const alert = (revision: number, { path = '0.weight', aliases = [] as string[] } = {}): Alert => ({
+    revision,
+    time: '2026-01-02T03:04:05.678Z',
+    watchpoint: '1',
+    path,
+    aliases,
+    on: 'value',
+    when: 'norm > 100',
+    stats: { norm: 'Infinity' } as Statistics,
+  });
+  const told = (socket: StubSocket): string[] =>
+    socket.take().flatMap((message) => {
+      if (message.type === 'change') return [`change ${message.revision}`];
+      return message.type === 'alert' ? [`alert ${message.revision}`] : [];
+    });
+
+  it('have exactly the fields of the wire', () => {
+    const { socket, subscribe } = connect(directory);
+    subscribe();
+    net.change();
+    socket.take();
+    net.alerts.append(alert(1, { aliases: ['2.weight'] }));
+    expect(socket.take()).toEqual([
+      {
+        type: 'alert',
+        id: 'a',
+        model: 'net',
+        epoch: 'net-epoch',
+        revision: 1,
+        time: '2026-01-02T03:04:05.678Z',
+        watchpoint: '1',
+        path: '0.weight',
+        aliases: ['2.weight'],
+        on: 'value',
+        when: 'norm > 100',
+        stats: { norm: 'Infinity' },
+      },
+    ]);
+  });
+
+  it('come after the change of their revision, however late that is told', async () => {
+    const stats = deferred<Record<string, unknown>>();
+    const { socket, subscribe } = connect(directory);
+    subscribe({ detail: 'stats' });
+    net.change([changed({ snapshot: new CountedSnapshot([1], () => stats.promise) })]);
+    net.change();
+    net.alerts.append(alert(1));
+    net.alerts.append(alert(2));
+    expect(told(socket)).toEqual([]);
+    stats.resolve({});
+    await settled();
+    expect(told(socket)).toEqual(['change 1', 'alert 1', 'change 2', 'alert 2']);
+  });
+
+  it('go to those whose prefix covers one of the names, whatever kinds of changes they asked for', () => {
+    const sockets = [{ prefix: '2.' }, { prefix: '1.' }, { kinds: ['init'] }].map((fields) => {
+      const { socket, subscribe } = connect(directory);
+      subscribe(fields);
+      return socket;
+    });
+    net.change();
+    net.alerts.append(alert(1, { aliases: ['2.weight'] }));
+    expect(sockets.map(told)).toEqual([['alert 1'], [], ['alert 1']]);
+  });
+
+  it('of the past are told to who resumes, those of its last revision again; to others only those to come', () => {
+    for (let i = 0; i < 3; i++) net.change();
+    for (const revision of [1, 2, 3]) net.alerts.append(alert(revision));
+    const resumed = connect(directory);
+    resumed.subscribe({ models: ['net'], after: 2 });
+    const fresh = connect(directory);
+    fresh.subscribe();
+    net.alerts.append(alert(3));
+    expect(told(resumed.socket)).toEqual(['alert 2', 'change 3', 'alert 3', 'alert 3']);
+    expect(told(fresh.socket)).toEqual(['alert 3']);
+  });
+
+  it('are not sent to a client that does not read, and are when it does', () => {
+    const { socket, subscribe } = connect(directory);
+    subscribe();
+    net.change();
+    socket.take();
+    socket.bufferedAmount = LIMITS.hardLimitBytes + 1;
+    net.alerts.append(alert(1));
+    expect(told(socket)).toEqual([]);
+    socket.bufferedAmount = 0;
+    net.change();
+    expect(told(socket)).toEqual(['alert 1', 'change 2']);
+  });
+
+  it('end with their model: those that are due come before `deleted`', () => {
+    const { socket, subscribe } = connect(directory);
+    subscribe();
+    socket.take();
+    net.change();
+    net.alerts.append(alert(1));
+    directory.remove('net');
+    expect(socket.take().map(({ type }) => type)).toEqual(['change', 'alert', 'deleted']);
   });
 });

@@ -1,5 +1,6 @@
 // Models as their watchers see them: a log that is filled by hand, with snapshots whose holds are counted.
 
+import { AlertLog } from '#src/models/alert-log.js';
 import {
   ChangeLog,
   type Change,
@@ -7,7 +8,8 @@ import {
   type ChangeKind,
   type Snapshot,
 } from '#src/models/change-log.js';
-import type { Directory, Watchable } from '#src/models/subscriptions.js';
+import type { Directory, JobProgress, Watchable } from '#src/models/subscriptions.js';
+import type { Statistics } from '#src/tensor/statistics.js';
 import { TensorValue } from '#src/tensor/tensor-value.js';
 
 export class CountedSnapshot implements Snapshot {
@@ -32,9 +34,9 @@ export class CountedSnapshot implements Snapshot {
     return new TensorValue('float32', [], Float32Array.of(this.#values[Number(index)]!));
   }
 
-  statistics(): Promise<Record<string, unknown>> {
+  statistics(): Promise<Statistics> {
     if (this.releases > 0) throw new Error('read after its release');
-    return this.#statistics();
+    return this.#statistics() as Promise<unknown> as Promise<Statistics>;
   }
 
   release(): void {
@@ -72,6 +74,7 @@ export class WatchedModel implements Watchable {
   readonly name: string;
   readonly epoch: string;
   readonly log: ChangeLog;
+  readonly alerts = new AlertLog();
 
   constructor(name: string, { epoch = `${name}-epoch`, entries = 100, bytes = 2 ** 30 } = {}) {
     this.name = name;
@@ -94,13 +97,14 @@ export class ModelDirectory implements Directory {
   readonly #models = new Map<string, WatchedModel>();
   readonly #added = new Set<(model: Watchable) => void>();
   readonly #removed = new Set<(model: Watchable) => void>();
+  readonly #progressed = new Set<(progress: JobProgress) => void>();
 
   constructor(...models: readonly WatchedModel[]) {
     for (const model of models) this.add(model);
   }
 
   get listeners(): number {
-    return this.#added.size + this.#removed.size;
+    return this.#added.size + this.#removed.size + this.#progressed.size;
   }
 
   find(name: string): WatchedModel | undefined {
@@ -114,6 +118,11 @@ export class ModelDirectory implements Directory {
   onAdded(listener: (model: Watchable) => void): () => void {
     this.#added.add(listener);
     return () => void this.#added.delete(listener);
+  }
+
+  onProgress(listener: (progress: JobProgress) => void): () => void {
+    this.#progressed.add(listener);
+    return () => void this.#progressed.delete(listener);
   }
 
   onRemoved(listener: (model: Watchable) => void): () => void {

@@ -125,7 +125,7 @@ describe('StreamSession', () => {
     const { errors } = JSON.parse(socket.sent[1]!) as { errors: { path: string; message: string }[] };
     const kinds = `must be one of ${CHANGE_KINDS.join(', ')}`;
     expect(errors.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
-      { path: 'detail', message: 'must be one of none, stats, values; did you mean values?' },
+      { path: 'detail', message: 'must be one of none, stats, histogram, values; did you mean values?' },
       { path: 'kinds[0]', message: `${kinds}; did you mean patch?` },
       { path: 'kinds[1]', message: kinds },
     ]);

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
+import type { Datasets } from '#src/datasets/datasets.js';
 import { ApiError } from '#src/errors.js';
 import { SharedMemory } from '#src/runtime/memory.js';
 import type { Registry } from '#src/models/registry.js';
@@ -62,12 +63,23 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     all: () => [],
     onAdded: () => () => undefined,
     onRemoved: () => () => undefined,
+    onProgress: () => () => undefined,
   } as unknown as Registry;
+  const dataset = { name: 'net', epoch: 'e', version: 3 };
+  const datasets = {
+    size: 1,
+    bytes: 64,
+    put: () => Promise.resolve({ created: false, summary: dataset }),
+    list: () => ({ datasets: [], next_cursor: null }),
+    read: () => dataset,
+    delete: () => undefined,
+  } as unknown as Datasets;
   const memory = new SharedMemory({ limitBytes: 2 ** 20 });
   memory.allocate(4096);
   const app = await buildApp({
     config: readConfig({ WEIGHTROOM_PRESSURE_EVENT_LOOP_DELAY_MS: '0', ...env }),
     registry,
+    datasets,
     pool: {
       size: 2,
       load: { queued: 0, running: 1 },

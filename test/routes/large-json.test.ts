@@ -227,7 +227,7 @@ describe('a large answer', () => {
   });
 
   it('of a strided slice is written by workers too', async () => {
-    const path = '/v1/models/wide/parameters/weight?index=:,::2';
+    const path = '/v1/models/wide/parameters/weight?include=value&index=:,::2';
     const call = vi.spyOn(server.engine.pool, 'call');
     const { value } = (await (await fetch(server.url + path)).json()) as { value: { data: number[] } };
     expect(call.mock.calls.map(([name]) => name)).toEqual(['writeText']);

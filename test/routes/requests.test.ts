@@ -162,10 +162,10 @@ describe('modules', () => {
 describe('parameters', () => {
   it('list takes module, recurse and kind', async () => {
     expect((await callOf('GET', '/v1/models/net/parameters'))?.args).toEqual([
-      { module: '', recurse: true, kind: 'parameter' },
+      { module: '', recurse: true, kind: 'parameter', wanted: {} },
     ]);
     expect((await callOf('GET', '/v1/models/net/parameters?module=0&recurse=false&kind=all'))?.args).toEqual([
-      { module: '0', recurse: false, kind: 'all' },
+      { module: '0', recurse: false, kind: 'all', wanted: {} },
     ]);
     expect(await faultsOf('GET', '/v1/models/net/parameters?recurse=yes&kind=x&modul=0')).toEqual([
       'query.recurse: must be true or false',
@@ -180,6 +180,38 @@ describe('parameters', () => {
     ).toEqual(['0.weight', { index: '0,1:3' }]);
     expect(await faultsOf('GET', '/v1/models/net/parameters/0.weight?layout=deep')).toEqual([
       'query.layout: must be flat or nested',
+    ]);
+  });
+
+  it.each([
+    ['include=value', { value: true, grad: false, stats: false, bins: undefined }],
+    ['include=stats,grad', { value: false, grad: true, stats: true, bins: undefined }],
+    ['include=histogram', { value: false, grad: false, stats: true, bins: 32 }],
+    ['include=value,histogram&bins=8', { value: true, grad: false, stats: true, bins: 8 }],
+    ['bins=-1,0,1', { value: false, grad: false, stats: true, bins: [-1, 0, 1] }],
+    ['include=', { value: false, grad: false, stats: false, bins: undefined }],
+  ])('list and read take what of the numbers is wanted: %s', async (query, wanted) => {
+    const [listed] = (await callOf('GET', `/v1/models/net/parameters?${query}`))!.args;
+    expect(listed).toMatchObject({ wanted });
+    const [, read] = (await callOf('GET', `/v1/models/net/parameters/0.weight?${query}`))!.args;
+    expect(read).toEqual({ index: undefined, wanted });
+  });
+
+  it.each(['', '/0.weight'])('list and read refuse other words and bins', async (path) => {
+    const url = `/v1/models/net/parameters${path}`;
+    expect(await faultsOf('GET', `${url}?include=values,bias&bins=1,0`)).toEqual([
+      'query.include: "values" is none of value, grad, stats, histogram; did you mean value?',
+      'query.include: "bias" is none of value, grad, stats, histogram',
+      'query.bins: edges must ascend: 0 comes after 1',
+    ]);
+    expect(await faultsOf('GET', `${url}?bins=many`)).toEqual([
+      'query.bins: must be a number of bins, or edges',
+    ]);
+    expect(await faultsOf('GET', `${url}?bins=1025`)).toEqual([
+      'query.bins: must be a whole number from 1 to 1024, or edges',
+    ]);
+    expect(await faultsOf('GET', `${url}?bins=1&bins=2`)).toEqual([
+      'query.bins: must be given once, with commas between',
     ]);
   });
 

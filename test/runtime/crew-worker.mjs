@@ -26,7 +26,7 @@ function runPart(step, part, from) {
 
 function lead() {
   const { ring } = stations[0];
-  ring.submit({ plan: PLAN, segment: 0, arena: 0, bindings: [] });
+  ring.submit('forward', { plan: PLAN, segment: 0, arena: 0, bindings: [] });
   const leader = new Leader(stations, 0);
   leader.entry = ring.begin();
   const early = [];

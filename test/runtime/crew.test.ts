@@ -70,7 +70,7 @@ it('waits for nobody who has not begun: with all others asleep the leader does e
 
 it('takes nothing of a plan that it does not know', () => {
   const stations = [station(), station()];
-  stations[0]!.ring.submit({ plan: 3, segment: 0, arena: 0, bindings: [] });
+  stations[0]!.ring.submit('forward', { plan: 3, segment: 0, arena: 0, bindings: [] });
   stations[0]!.board.open(0, 0, 4);
   const ran: number[] = [];
   const known = new Set<number>();
@@ -89,7 +89,7 @@ it('takes nothing of a plan that it does not know', () => {
 
 it('does again what a helper could not do, and nothing else: parts may stand where their input stood', () => {
   const stations = [station(), station()];
-  stations[0]!.ring.submit({ plan: 3, segment: 0, arena: 0, bindings: [] });
+  stations[0]!.ring.submit('forward', { plan: 3, segment: 0, arena: 0, bindings: [] });
   const ran: number[] = [];
   let prepared = 0;
   const helper = new Helper({
@@ -115,12 +115,12 @@ it('does again what a helper could not do, and nothing else: parts may stand whe
 it('takes one part more at most when there is an entry of its own', () => {
   const stations = [station(), station()];
   const entry = { plan: 3, segment: 0, arena: 0, bindings: [] };
-  stations[0]!.ring.submit(entry);
+  stations[0]!.ring.submit('forward', entry);
   stations[0]!.board.open(0, 0, 5);
   const own = stations[1]!.ring;
   const ran: number[] = [];
   const run = (_step: number, part: number): void => {
-    if (ran.push(part) === 2) own.submit(entry);
+    if (ran.push(part) === 2) own.submit('forward', entry);
   };
   const helper = new Helper({ stations, index: 1, knows: () => true, prepare: () => run });
   expect(helper.help()).toBe(true);

@@ -9,7 +9,8 @@ import { bits, noise } from '../kernels/instance.js';
 
 const PAGE = 65_536;
 const [m, n, k] = [5, 40, 30];
-const [X, W, PANELS, Y] = [0, 8_192, 16_384, 32_768];
+/** In a page, past what the module itself uses of the first. */
+const [X, W, PANELS, Y] = [16_384, 24_576, 32_768, 49_152];
 
 /** Puts a product's operands at a place of a memory. */
 function place(memory: WebAssembly.Memory, base: number): void {

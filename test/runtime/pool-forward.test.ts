@@ -9,6 +9,7 @@ import { SharedMemory } from '#src/runtime/memory.js';
 import { Pool, WorkerLostError, type PoolOptions } from '#src/runtime/pool.js';
 import type { EditStep } from '#src/runtime/protocol.js';
 import { MAX_BINDINGS } from '#src/runtime/ring.js';
+import { wholeView } from '#src/tensor/view.js';
 import { product, type Product } from './product.js';
 
 const MIB = 2 ** 20;
@@ -71,6 +72,7 @@ it('keeps the order and the kinds of answers, whether they come by ring or by me
   const good = lookup(memory, 3n);
   const bad = lookup(memory, 9n);
   const tensor = { address: good.call.bindings[0]!, shape: [8], dtype: 'float32' as const };
+  const stretch = { view: wholeView([8]), from: 0, to: 8 };
   const answered: number[] = [];
   const kinds: string[] = [];
   const calls = Array.from({ length: 300 }, (_, i) => {
@@ -79,13 +81,13 @@ it('keeps the order and the kinds of answers, whether they come by ring or by me
         ? pool.call('forward', { ...good.call, plan: 1 }, good.plan)
         : i % 3 === 1
           ? pool.call('forward', { ...bad.call, plan: 2 }, bad.plan)
-          : pool.call('statistics', { segment: 0, tensor });
+          : pool.call('moments', { segment: 0, tensor, stretch });
     const keep = (kind: string): void => {
       answered.push(i);
       kinds.push(kind);
     };
     return call.then(
-      (result) => keep(result === null ? 'null' : `numel ${result.numel}`),
+      (result) => keep(result === null ? 'null' : `count ${result.count}`),
       (error: Error) => keep(`${error instanceof ValueError} ${error.message}`),
     );
   });
@@ -93,7 +95,7 @@ it('keeps the order and the kinds of answers, whether they come by ring or by me
   expect(answered).toEqual(Array.from({ length: 300 }, (_, i) => i));
   const refusal = kinds[1]!;
   expect(refusal).toMatch(/^true .*index/);
-  expect(kinds).toEqual(Array.from({ length: 100 }, () => ['null', refusal, 'numel 8']).flat());
+  expect(kinds).toEqual(Array.from({ length: 100 }, () => ['null', refusal, 'count 8']).flat());
 });
 
 it('runs a forward whose bindings do not fit into an entry', async () => {

@@ -32,12 +32,12 @@ it('gives the worker every entry as it was submitted, in order, however far each
         };
         for (const most of takes) {
           while (submitted < entries.length && submitted - seen.length < SLOTS)
-            ring.submit(entries[submitted++]);
+            submit(ring, entries[submitted++]);
           for (let i = 0; i < most && worker.submittedAny; i++) take();
         }
         while (submitted < entries.length || worker.submittedAny) {
           if (worker.submittedAny) take();
-          else ring.submit(entries[submitted++]);
+          else submit(ring, entries[submitted++]);
         }
         expect(seen).toEqual(entries);
         expect(ring.finished).toBe(entries.length);
@@ -46,13 +46,16 @@ it('gives the worker every entry as it was submitted, in order, however far each
   );
 });
 
+const submit = (ring: Ring, forward: RingForward | undefined): void =>
+  ring.submit(forward ? 'forward' : 'message', forward);
+
 it('says of each entry how many messages come before it', () => {
   const ring = new Ring();
   ring.reset();
-  ring.submit(undefined);
+  submit(ring, undefined);
   ring.posted();
   ring.posted();
-  ring.submit(undefined);
+  submit(ring, undefined);
   const worker = across(ring);
   const counts = [0, 1].map(() => {
     const entry = worker.begin();
@@ -65,7 +68,7 @@ it('says of each entry how many messages come before it', () => {
 it('tells an entry that was begun from one that waits', () => {
   const ring = new Ring();
   ring.reset();
-  ring.submit(undefined);
+  submit(ring, undefined);
   expect(ring.busy).toBe(false);
   const entry = across(ring).begin();
   expect(ring.busy).toBe(true);
@@ -77,7 +80,7 @@ it('is empty for the worker that comes after a lost one, and keeps what was coun
   const ring = new Ring();
   ring.reset();
   ring.posted();
-  ring.submit(undefined);
+  submit(ring, undefined);
   const lost = across(ring);
   lost.count('calls');
   lost.begin();

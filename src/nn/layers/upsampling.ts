@@ -27,7 +27,7 @@ function sizes(most: number, least = 1): [OptionDefinition, OptionDefinition] {
   const lengths = { minimum: least, maximum: most };
   return [
     nullable(perDimension('size', lengths, { minimum: 0 })),
-    nullable({ name: 'scale_factor', kind: 'floats', lengths }),
+    nullable({ name: 'scale_factor', kind: 'floats', lengths, orOne: true }),
   ];
 }
 

@@ -1,0 +1,298 @@
+// A training request made ready to run: everything checked against the model, the data placed, the passes planned.
+
+import { ApiError, type Fault } from '../errors.js';
+import type { Kernels } from '../graph/kernels.js';
+import type { Mode } from '../nn/layer.js';
+import { namedParameters, type Module, type Parameter } from '../nn/module.js';
+import { parseScheduler } from '../nn/optim/schedulers.js';
+import type { Checked } from '../nn/optim/settings.js';
+import { groupParameters, parseOptimizer, type ParameterGroup } from '../nn/optim/spec.js';
+import type { ElementwiseName, OptimizerName } from '../nn/optim/table.js';
+import { stateShapes } from '../nn/optim/state-dict.js';
+import type { Settings } from '../nn/optim/optimizer.js';
+import type { Clip } from '../runtime/training.js';
+import { companion, type Companion, type Storage } from './companion.js';
+import type { Workplace } from './draft.js';
+import { makePass, type LossSpec, type Pass, type PassSpec } from './pass.js';
+import { planned, type Given } from './passes.js';
+import type { PlannedInput } from './plans.js';
+import { moduleAt, type ModelState } from './state.js';
+import { placeRows, type Rows } from './training-data.js';
+import { Schedule, type Pace, type Scheduled } from './training-schedule.js';
+
+export interface TrainRequest {
+  readonly module: string;
+  readonly mode: Mode;
+  readonly optimizer: unknown;
+  readonly loss: LossSpec;
+  readonly inputs: unknown;
+  readonly targets: unknown;
+  readonly epochs: number;
+  readonly batch_size?: number | undefined;
+  readonly shuffle: boolean;
+  readonly drop_last: boolean;
+  readonly seed?: number | undefined;
+  /** With `pace`: after each epoch, or after each step. */
+  readonly scheduler?: (Readonly<Record<string, unknown>> & { readonly pace?: Pace | undefined }) | undefined;
+  readonly clip_grad_norm?: number | { readonly max_norm: number; readonly norm_type: number } | undefined;
+  readonly clip_grad_value?: number | undefined;
+  /** In steps; absent: an epoch. */
+  readonly commit_every?: number | undefined;
+  readonly validation?: { readonly inputs: unknown; readonly targets: unknown } | undefined;
+  readonly early_stopping?: EarlyStopping | undefined;
+  readonly resume: boolean;
+}
+
+export interface EarlyStopping {
+  /** Epochs without an improvement. */
+  readonly patience: number;
+  readonly min_delta: number;
+}
+
+/** Batches of one size, one after another. */
+export interface Batches {
+  readonly pass: Pass;
+  /** Where in the epoch's order the first of them begins. */
+  readonly first: number;
+  readonly rows: number;
+  readonly count: number;
+}
+
+export interface TrainedParameter {
+  readonly parameter: Parameter;
+  readonly group: number;
+  readonly state: readonly Companion[];
+}
+
+export interface Data {
+  /** What the passes' inputs are read of: the inputs, then the targets. */
+  readonly sources: readonly Rows[];
+  readonly rows: number;
+  readonly batches: readonly Batches[];
+}
+
+export interface Setup {
+  readonly epochs: number;
+  readonly shuffle: boolean;
+  readonly seed: number | undefined;
+  readonly commitEvery: number;
+  readonly training: Data;
+  readonly validation: Data | null;
+  readonly loss: LossSpec;
+  readonly optimizer: {
+    readonly name: OptimizerName;
+    /** Of each parameter group, as the job began. */
+    readonly groups: readonly ParameterGroup[];
+    /** Its state goes on from the model's. */
+    readonly resumed: boolean;
+    readonly parameters: readonly TrainedParameter[];
+  };
+  readonly schedule: Schedule;
+  readonly clip: Clip | null;
+  readonly earlyStopping: EarlyStopping | null;
+  /** What the job has copies of. */
+  readonly storages: readonly Storage[];
+  /** Those of them that passes give new values. */
+  readonly buffers: readonly Parameter[];
+  /** Lets go of the data. */
+  release(): void;
+}
+
+export interface SetupMeans {
+  readonly workplace: Workplace;
+  readonly kernels: Kernels;
+}
+
+/** Throws ApiError with all that is wrong, ShapeError, TensorError, QuotaError; nothing is kept then. */
+export function setUp(state: ModelState, request: TrainRequest, means: SetupMeans): Setup {
+  const { module, path } = moduleAt(state, request.module);
+  const names = trainedNames(state, module, path);
+  const spec = unlessFaulty(parseOptimizer(request.optimizer, 'optimizer'));
+  const groups = unlessFaulty(groupParameters(spec, [...names.keys()]));
+  const { name } = spec;
+  const scheduled = scheduleOf(request);
+  if (name === 'LBFGS') refuseForLbfgs(request);
+  const held: Rows[] = [];
+  const release = (): void => {
+    for (const { region } of held.splice(0)) means.workplace.memory.release(region);
+  };
+  try {
+    const make = (given: readonly [Given, Given], mode: Mode, batch: Batching): Data =>
+      dataOf(
+        given,
+        {
+          ...means,
+          module,
+          mode,
+          loss: request.loss,
+          parameters: mode === 'eval' ? [] : [...names.values()],
+        },
+        { ...batch, held },
+      );
+    const training = make(
+      [
+        { value: request.inputs, path: 'inputs' },
+        { value: request.targets, path: 'targets' },
+      ],
+      request.mode,
+      { size: request.batch_size, dropLast: request.drop_last, parameters: [...names.values()] },
+    );
+    const { validation: other } = request;
+    const validation = other
+      ? make(
+          [
+            { value: other.inputs, path: 'validation.inputs' },
+            { value: other.targets, path: 'validation.targets' },
+          ],
+          'eval',
+          { size: request.batch_size, dropLast: false, parameters: [] },
+        )
+      : null;
+    const first = training.batches[0]!.pass;
+    const parameters = groups.flatMap(({ params, settings }, group) =>
+      params.flatMap((param) => {
+        const parameter = names.get(param)!;
+        // What the loss does not depend on has no gradient, and is left alone, as PyTorch does.
+        if (!first.slots.gradients.has(parameter)) return [];
+        return [{ parameter, group, state: name === 'LBFGS' ? [] : stateOf(name, parameter, settings) }];
+      }),
+    );
+    if (request.resume) refuseToResume(state, name, parameters);
+    const buffers = first.written as readonly Parameter[];
+    const settings = groups.map((group) => group.settings);
+    return {
+      epochs: request.epochs,
+      shuffle: request.shuffle,
+      seed: request.seed,
+      commitEvery: request.commit_every ?? Infinity,
+      training,
+      validation,
+      loss: request.loss,
+      optimizer: { name, groups, resumed: request.resume, parameters },
+      schedule: new Schedule(settings, scheduled, () => stepsOf(training) * request.epochs),
+      clip: clipOf(request),
+      earlyStopping: request.early_stopping ?? null,
+      storages: [...parameters.flatMap(({ parameter, state: own }) => [parameter, ...own]), ...buffers],
+      buffers,
+      release,
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function unlessFaulty<T>(checked: Checked<T>): T {
+  if ('faults' in checked) throw new ApiError('INVALID_REQUEST', [], checked.faults);
+  return checked.value;
+}
+
+/** Parameters with requires_grad by their paths in the model. */
+function trainedNames(state: ModelState, module: Module, path: string): Map<string, Parameter> {
+  const trained = namedParameters(module, path).filter(
+    ({ value }) => value.kind === 'parameter' && state.tensors.get(value).requiresGrad,
+  );
+  if (trained.length === 0) throw new ApiError('NOT_DIFFERENTIABLE', ['no parameter here has requires_grad']);
+  return new Map(trained.map(({ path: at, value }) => [at, value]));
+}
+
+function stateOf(name: ElementwiseName, parameter: Parameter, settings: Settings): Companion[] {
+  const shapes = stateShapes(name, settings, parameter.shape);
+  return [...shapes].map(([tensor, shape]) => companion(parameter, tensor, shape));
+}
+
+export function stepsOf({ batches }: Data): number {
+  return batches.reduce((sum, { count }) => sum + count, 0);
+}
+
+function scheduleOf({ scheduler }: TrainRequest): Scheduled | undefined {
+  if (!scheduler) return undefined;
+  const { pace, ...given } = scheduler;
+  const spec = unlessFaulty(parseScheduler(given, 'scheduler'));
+  return { spec, pace: pace ?? (spec.name === 'OneCycleLR' ? 'step' : 'epoch') };
+}
+
+/** LBFGS evaluates the loss several times a step: of all rows, or its steps would not be of one function. */
+function refuseForLbfgs({ batch_size, resume }: TrainRequest): void {
+  const faults: Fault[] = [];
+  if (batch_size !== undefined)
+    faults.push({ path: 'batch_size', message: 'LBFGS takes all rows in a step' });
+  if (resume) faults.push({ path: 'resume', message: 'LBFGS begins anew with each job' });
+  if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
+}
+
+function refuseToResume(
+  { optimizer, tensors }: ModelState,
+  name: OptimizerName,
+  parameters: readonly TrainedParameter[],
+): void {
+  const wrong =
+    optimizer?.name !== name
+      ? `the model has ${optimizer ? `the state of ${optimizer.name}` : 'no optimizer'}`
+      : parameters.every(({ state }) => state.every((tensor) => tensors.find(tensor)))
+        ? undefined
+        : 'the model has not the state of all of these parameters';
+  if (wrong !== undefined) throw new ApiError('INVALID_REQUEST', [], [{ path: 'resume', message: wrong }]);
+}
+
+function clipOf({ clip_grad_norm: norm, clip_grad_value: value }: TrainRequest): Clip | null {
+  if (norm === undefined && value === undefined) return null;
+  const { max_norm: maxNorm, norm_type: normType } =
+    typeof norm === 'object' ? norm : { max_norm: norm ?? 0, norm_type: 2 };
+  return { norm: norm === undefined ? null : { maxNorm, normType }, value: value ?? null };
+}
+
+interface PassMeans extends SetupMeans {
+  readonly module: Module;
+  readonly mode: Mode;
+  readonly loss: LossSpec;
+  readonly parameters: readonly Parameter[];
+}
+
+interface Batching {
+  readonly size: number | undefined;
+  readonly dropLast: boolean;
+  readonly parameters: readonly Parameter[];
+}
+
+/** Places the rows, and plans the passes for full batches and for what is left over. */
+function dataOf(given: readonly Given[], means: PassMeans, batching: Batching & { held: Rows[] }): Data {
+  const outlines = given.map(planned);
+  const rows = outlines[0]!.shape[0] ?? 0;
+  outlines.forEach(({ shape }, i) => {
+    if (shape.length > 0 && shape[0] === rows && rows > 0) return;
+    const message = `must have rows, as many as the inputs (${rows})`;
+    throw new ApiError('INVALID_REQUEST', [], [{ path: given[i]!.path, message }]);
+  });
+  const size = Math.min(batching.size ?? rows, rows);
+  const count = Math.floor(rows / size);
+  const left = batching.dropLast ? 0 : rows - count * size;
+  const batches: Batches[] = [{ pass: passFor(outlines, size, means), first: 0, rows: size, count }];
+  if (left > 0)
+    batches.push({ pass: passFor(outlines, left, means), first: count * size, rows: left, count: 1 });
+  const { memory, segment } = means.workplace;
+  const { plan } = batches[0]!.pass;
+  const sources = given.map((tensor, i) => {
+    const { shape } = outlines[i]!;
+    const placed = placeRows(memory, segment!, tensor, { shape, dtype: plan.inputs[i]!.dtype });
+    batching.held.push(placed);
+    return placed;
+  });
+  return { sources, rows, batches };
+}
+
+function passFor(outlines: readonly PlannedInput[], rows: number, means: PassMeans): Pass {
+  const inputs = outlines.map((outline) => ({ ...outline, shape: [rows, ...outline.shape.slice(1)] }));
+  const spec: PassSpec = {
+    module: means.module,
+    mode: means.mode,
+    inputs: inputs.slice(0, 1),
+    others: inputs.slice(1),
+    goal: { loss: means.loss },
+    parameters: means.parameters,
+    accumulated: new Set(),
+    inputGrad: false,
+    training: true,
+  };
+  return makePass(spec, means.kernels);
+}
