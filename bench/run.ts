@@ -3,7 +3,15 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
-const SHARED = new Set(['run.js', 'measure.js', 'quiet.js', 'sides.js', 'server.js', 'small-forward.js']);
+const SHARED = new Set([
+  'run.js',
+  'measure.js',
+  'quiet.js',
+  'sides.js',
+  'server.js',
+  'small-forward.js',
+  'module-comparison.js',
+]);
 const folder = new URL('./', import.meta.url);
 const all = readdirSync(folder).filter((file) => file.endsWith('.js') && !SHARED.has(file));
 const wanted = process.argv.slice(2);

@@ -5,6 +5,8 @@
 #include "conv.h"
 #include "linear.h"
 #include "pack.h"
+#include "recurrence.h"
+#include "softmax.h"
 
 namespace weightroom {
 namespace {
@@ -41,6 +43,8 @@ bool runsHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 
 }  // namespace
 
-extern const Engine kAvx2 = {"avx2", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>};
+extern const Engine kAvx2 = {
+    "avx2", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>, softmaxRows<Lanes>,
+};
 
 }  // namespace weightroom

@@ -5,6 +5,8 @@
 #include "conv.h"
 #include "linear.h"
 #include "pack.h"
+#include "recurrence.h"
+#include "softmax.h"
 
 namespace weightroom {
 namespace {
@@ -40,6 +42,8 @@ bool runsHere() {
 
 }  // namespace
 
-extern const Engine kAvx512 = {"avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>};
+extern const Engine kAvx512 = {
+    "avx512", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>, softmaxRows<Lanes>,
+};
 
 }  // namespace weightroom

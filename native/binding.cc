@@ -122,6 +122,33 @@ napi_value convScratch(napi_env env, napi_callback_info info) {
   return answer;
 }
 
+/** recurrence(cell, x, panels, bias, scratch, y, rows, stride, step_stride, steps, n, reverse) */
+napi_value recurrence(napi_env env, napi_callback_info info) {
+  Arguments<12> given(env, info);
+  RecurrenceCall call;
+  call.cell = given.next();
+  call.x = given.address();
+  call.panels = given.address();
+  call.bias = given.addressOrNull();
+  call.scratch = given.address();
+  call.y = given.address();
+  call.rows = given.next(), call.stride = given.next(), call.stepStride = given.next();
+  call.steps = given.next(), call.n = given.next();
+  call.reverse = given.flag();
+  given.bound->engine->recurrence(call);
+  return nullptr;
+}
+
+/** softmax_rows(x, y, rows, d) */
+napi_value softmaxRows(napi_env env, napi_callback_info info) {
+  Arguments<4> given(env, info);
+  const float* const x = given.address();
+  float* const y = given.address();
+  const Index rows = given.next(), d = given.next();
+  given.bound->engine->softmaxRows(x, y, rows, d);
+  return nullptr;
+}
+
 void addFunction(napi_env env, napi_value to, const char* name, napi_callback function, const Bound& bound, napi_value view) {
   auto* const own = new Bound(bound);
   napi_create_reference(env, view, 1, &own->view);
@@ -158,6 +185,8 @@ napi_value bind(napi_env env, napi_callback_info info) {
   addFunction(env, functions, "linear", linear, bound, arguments[1]);
   addFunction(env, functions, "conv", conv, bound, arguments[1]);
   addFunction(env, functions, "conv_scratch", convScratch, bound, arguments[1]);
+  addFunction(env, functions, "recurrence", recurrence, bound, arguments[1]);
+  addFunction(env, functions, "softmax_rows", softmaxRows, bound, arguments[1]);
   return functions;
 }
 

@@ -47,6 +47,18 @@ struct ConvCall {
   bool relu;
 };
 
+/** Rows of a sequence: row r at step t is row r · stride + t · stepStride of x and y, whose rows lie side by side. */
+struct RecurrenceCall {
+  const float* x;       // the inputs' part of the gates
+  const float* panels;  // of w[gates · n, n]
+  const float* bias;    // [gates · n], or null
+  float* scratch;       // rows · (2 + gates) · n
+  float* y;             // the states
+  Index cell;           // 0: RNN with tanh, 1: with ReLU, 2: LSTM, 3: GRU
+  Index rows, stride, stepStride, steps, n;
+  bool reverse;
+};
+
 struct Engine {
   const char* name;
   bool (*runsHere)();
@@ -54,6 +66,8 @@ struct Engine {
   void (*linear)(const LinearCall&);
   void (*conv)(const ConvCall&);
   std::size_t (*convScratch)(const ConvShape&);
+  void (*recurrence)(const RecurrenceCall&);
+  void (*softmaxRows)(const float* x, float* y, Index rows, Index d);
 };
 
 /** The engines that this file was built with, the fastest first, and an empty one at the end. */

@@ -5,6 +5,8 @@
 #include "conv.h"
 #include "linear.h"
 #include "pack.h"
+#include "recurrence.h"
+#include "softmax.h"
 
 namespace weightroom {
 namespace {
@@ -39,6 +41,8 @@ bool runsHere() { return true; }
 
 }  // namespace
 
-extern const Engine kNeon = {"neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>};
+extern const Engine kNeon = {
+    "neon", runsHere, pack<Lanes>, linear<Lanes>, conv<Lanes>, convScratch<Lanes>, recurrence<Lanes>, softmaxRows<Lanes>,
+};
 
 }  // namespace weightroom

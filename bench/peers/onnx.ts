@@ -1,10 +1,11 @@
-// Just enough of ONNX's protobuf encoding to write a model with float32 initializers (onnx/onnx.proto, opset 17).
+// Just enough of ONNX's protobuf encoding to write a model with float32 and int64 initializers (onnx/onnx.proto, opset 17).
 
 type Field = readonly [tag: number, value: number | string | Uint8Array];
 
 const VARINT = 0;
 const BYTES = 2;
 const FLOAT = 1;
+const INT64 = 7;
 const [ATTRIBUTE_INT, ATTRIBUTE_INTS] = [2, 7];
 
 function varint(value: number): number[] {
@@ -33,7 +34,7 @@ export interface Node {
 
 export interface Initializer {
   readonly dims: readonly number[];
-  readonly values: Float32Array;
+  readonly values: Float32Array | BigInt64Array;
 }
 
 export interface OnnxGraph {
@@ -59,8 +60,9 @@ function node({ op, inputs, output, attributes = {} }: Node): Uint8Array {
 }
 
 function initializer(name: string, { dims, values }: Initializer): Uint8Array {
+  const type = values instanceof Float32Array ? FLOAT : INT64;
   const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return message(...dims.map((dim): Field => [1, dim]), [2, FLOAT], [8, name], [9, raw]);
+  return message(...dims.map((dim): Field => [1, dim]), [2, type], [8, name], [9, raw]);
 }
 
 function value({ name, dims }: OnnxGraph['input']): Uint8Array {

@@ -413,9 +413,127 @@ export type Kernels = OptimizerKernels &
     ): void;
     /** Over the middle dimension of x[outer,d,inner]; the row's maximum is subtracted first. */
     softmax(x: number, y: number, outer: number, d: number, inner: number): void;
+    /** Of each of the rows of d elements; y may be x. */
+    softmax_rows(x: number, y: number, rows: number, d: number): void;
     log_softmax(x: number, y: number, outer: number, d: number, inner: number): void;
     /** y[i] = weight[index[i]]; index: int64[n]; weight[rows,d]. Answers -1, or the first i whose index is outside [0, rows). */
     embedding(index: number, weight: number, y: number, n: number, rows: number, d: number): number;
+    /** As src/kernels/embedding.ts tells. */
+    embedding_gradient(
+      index: number,
+      dy: number,
+      dw: number,
+      n: number,
+      rows: number,
+      d: number,
+      from: number,
+      count: number,
+      padding: number,
+      counts: number,
+    ): void;
+    embedding_bag(
+      index: number,
+      weight: number,
+      offsets: number,
+      y: number,
+      n: number,
+      bags: number,
+      ends: number,
+      rows: number,
+      d: number,
+      mode: number,
+      padding: number,
+    ): number;
+    embedding_bag_gradient(
+      index: number,
+      weight: number,
+      offsets: number,
+      dy: number,
+      dw: number,
+      n: number,
+      bags: number,
+      ends: number,
+      rows: number,
+      d: number,
+      mode: number,
+      padding: number,
+      from: number,
+      count: number,
+      counts: number,
+    ): void;
+    /** Rows of x[outer,run] moved `by` elements on, zeros where there are none. */
+    shift(x: number, y: number, outer: number, run: number, by: number): void;
+    /** g = p · (g - Σ p · g) for each of the rows of d elements that softmax gave as p. */
+    softmax_rows_gradient(p: number, g: number, rows: number, d: number): void;
+    /** As src/kernels/recurrence.ts tells. */
+    recurrence(
+      cell: number,
+      x: number,
+      panels: number,
+      bias: number,
+      scratch: number,
+      y: number,
+      rows: number,
+      stride: number,
+      stepStride: number,
+      steps: number,
+      n: number,
+      reverse: number,
+    ): void;
+    rnn_step_gradient(
+      y: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      dx: number,
+      xRow: number,
+      dg: number,
+      rows: number,
+      n: number,
+      relu: number,
+    ): void;
+    lstm_gates(
+      x: number,
+      hg: number,
+      gates: number,
+      xRow: number,
+      before: number,
+      c: number,
+      rows: number,
+      n: number,
+    ): void;
+    lstm_step_gradient(
+      gates: number,
+      xRow: number,
+      before: number,
+      c: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      dc: number,
+      dg: number,
+      rows: number,
+      n: number,
+    ): void;
+    gru_step_gradient(
+      x: number,
+      hg: number,
+      xRow: number,
+      before: number,
+      dy: number,
+      yRow: number,
+      dh: number,
+      direct: number,
+      dx: number,
+      dhg: number,
+      dg: number,
+      rows: number,
+      n: number,
+    ): void;
+    /** y[i] = scale with probability p, else 0; generator: the bytes of src/random/generator.ts, which are advanced. */
+    bernoulli(generator: number, y: number, n: number, p: number, scale: number): void;
+    /** y[i] = 1 where x[i] > 0 (or NaN), else uniform in [lower, upper). */
+    rrelu_noise(x: number, generator: number, y: number, n: number, lower: number, upper: number): void;
     /** 1 where madd rounds once (fused), 0 where it rounds twice. */
     madd_is_fused(): number;
     /** The first byte that the module itself does not use. */

@@ -3,6 +3,9 @@
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import type { ElementwiseName, FunctionName, Kernels, UnaryName } from './kernels.js';
+import type { AttentionAttributes } from './attention.js';
+import type { BagMode } from './ops-embedding.js';
+import type { RecurrenceAttributes } from './recurrence.js';
 import type { InterpolateMode } from './ops-interpolate.js';
 import type { PadMode } from './ops-pad.js';
 import type { Apply, Value } from './tracer.js';
@@ -83,8 +86,19 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   /** x; negative dims count from the end; null is PyTorch's implicit choice (0 for ranks 0, 1, 3; else 1) */
   softmax: { dim: number | null };
   log_softmax: { dim: number | null };
-  /** indices int64 [...], weight[rows, d] → [..., d] */
-  embedding: Record<never, never>;
+  /**
+   * indices int64 [...], weight[rows, d] → [..., d]. For the gradient alone: the row `padding` has none, and a row's is
+   * divided by how often it is asked for.
+   */
+  embedding: { padding?: number; byFrequency?: boolean };
+  /** indices, gradient[..., d] → [rows, d] */
+  embedding_gradient: { rows: number; padding?: number; byFrequency?: boolean };
+  /** indices int64 [bags, n], or [n] with offsets int64 [bags] (ends: and the end of the last); weight, offsets|null */
+  embedding_bag: { mode: BagMode; ends: boolean; padding?: number; byFrequency?: boolean };
+  /** indices, weight, offsets|null, gradient[bags, d] → [rows, d] */
+  embedding_bag_gradient: OpAttributes['embedding_bag'];
+  /** y[i] = x[i - by] along a dimension, 0 where there is none */
+  shift: { dim: number; by: number };
   /** no work: the same bytes seen with another shape; one extent may be -1, which is what the others leave */
   reshape: { shape: Shape };
   /** the values of x repeated to a shape that it broadcasts to */
@@ -123,6 +137,29 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
    * the gradients → a · wᵀ + bias [..., m, n]; transposed: w is [..., k, n]. See matmul.
    */
   product: { n: number; transposed: boolean };
+  /**
+   * All steps of a recurrent layer in one direction: the inputs' part of the gates [steps, batch, gates · n] (batchFirst:
+   * [batch, steps, ...]), weight_hh[gates · n, n], bias_hh|null → its states [steps, batch, n]
+   */
+  recurrence: RecurrenceAttributes;
+  /** x, panels of weight_hh, bias_hh|null, weight_hh itself, which is only read by the gradients */
+  packed_recurrence: RecurrenceAttributes;
+  /**
+   * x, the state's part of the gates (LSTM, GRU)|null, panels of weight_hhᵀ, states (RNN: of each step; GRU: of the one
+   * before)|null, gradient of the states → that of x; GRU: [2, ...], with that of the state's part
+   */
+  recurrence_gradient: RecurrenceAttributes;
+  /**
+   * softmax(q kᵀ / √d) v for each head: [steps, batch, q | k | v] (batchFirst: [batch, steps, ...]) in one tensor of three
+   * times embed columns, or in three of embed → [steps, batch, embed]
+   */
+  attention: AttentionAttributes;
+  /** its inputs, gradient → theirs: in one tensor where they are, else one behind the other along the steps */
+  attention_gradient: AttentionAttributes;
+  /** GENERATOR → `scale` with probability p, else 0 */
+  bernoulli: { shape: Shape; p: number; scale: number };
+  /** x, GENERATOR → uniform in [lower, upper) where x <= 0, else 1 */
+  rrelu_noise: { lower: number; upper: number };
   /** no work: the same bytes seen with dims start..end joined (either may be negative) */
   flatten: { startDim: number; endDim: number };
   /** no work: the input itself */
@@ -198,6 +235,8 @@ export interface Op<N extends OpName> {
   readonly activates?: true;
   /** Its second input is read in panels where they exist. */
   readonly packs?: true;
+  /** Parts need scratch of their own with panels too: it is not for making them alone. */
+  readonly ownScratch?: true;
   /** The gradients of its inputs as ops that are written down; absent: it has none. See gradient.ts. */
   gradient?(step: Differentiated<N>, apply: Apply): readonly (Value | null)[];
   /** How it is written down where what is stored changes from run to run, so that no panels of it are kept. */

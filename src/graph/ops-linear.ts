@@ -1,10 +1,10 @@
-// The matrix product and the look-up in a table of rows.
+// The product with a weight whose panels are kept.
 
 import { numel } from '../tensor/shape.js';
 import { PANEL_COLUMNS, packedBytes } from './panels.js';
 import { matmul, productGradients } from './ops-product.js';
 import { cutOf, partsOf, ranges } from './parts.js';
-import { DTypeError, ShapeError, ValueError, type Op, type Operand, type Step } from './op.js';
+import { DTypeError, ShapeError, type Op, type Operand, type Step } from './op.js';
 import { SCALAR_TYPES } from './requirements.js';
 
 const BYTES = 4;
@@ -92,30 +92,4 @@ export const linear: Op<'linear'> = {
   unpacked: ([x, weight, bias], _attributes, apply) =>
     matmul(apply, { value: x! }, { value: weight!, transposed: true }, bias),
   cost: ([, weight], output) => numel(output.shape) * (2 * weight!.shape[1]! + 1),
-};
-
-export const embedding: Op<'embedding'> = {
-  shape([indices, weight]) {
-    if (indices!.dtype !== 'int64') {
-      const type = indices!.dtype === 'bool' ? 'CPUBoolType' : `torch.${SCALAR_TYPES[indices!.dtype]}Tensor`;
-      throw new DTypeError(
-        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; " +
-          `but got ${type} instead (while checking arguments for embedding)`,
-      );
-    }
-    return { shape: [...indices!.shape, weight!.shape[1]!], dtype: 'float32' };
-  },
-  rowwise: ([indices]) => indices!.shape.length > 0,
-  bind(step) {
-    const [rows, d] = step.inputs[1]!.shape as [number, number];
-    const count = numel(step.inputs[0]!.shape);
-    return (kernels, { inputs, output }) => {
-      const wrong = kernels.embedding(inputs[0]!, inputs[1]!, output, count, rows, d);
-      if (wrong >= 0)
-        throw new ValueError(
-          `index out of range in self (index number ${wrong} of the input; valid: 0 to ${rows - 1})`,
-        );
-    };
-  },
-  cost: ([indices], output) => numel(indices!.shape) + numel(output.shape),
 };

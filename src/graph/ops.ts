@@ -1,15 +1,20 @@
 // The one table of ops: what shapes each takes and gives, in PyTorch's words, and the kernel that computes it.
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
+import { attention, attentionGradient } from './ops-attention.js';
 import { affine, binary, fill, sum } from './ops-arithmetic.js';
 import { elementwise, extreme, where } from './ops-elementwise.js';
 import { pointwiseFunction } from './ops-functions.js';
 import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
-import { embedding, linear } from './ops-linear.js';
+import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
+import { linear } from './ops-linear.js';
 import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
+import { packedRecurrence, recurrence, shift } from './ops-recurrence.js';
+import { recurrenceGradient } from './ops-recurrence-gradient.js';
+import { bernoulli, rreluNoise } from './ops-random.js';
 import { copy, expand, flatten, identity, permute, reshape } from './ops-shape.js';
 import { conv } from './ops-conv.js';
 import { convTranspose } from './ops-conv-transpose.js';
@@ -67,6 +72,15 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   softmax: softmax('softmax'),
   log_softmax: softmax('log_softmax'),
   embedding,
+  embedding_gradient: embeddingGradient,
+  embedding_bag: embeddingBag,
+  embedding_bag_gradient: embeddingBagGradient,
+  recurrence,
+  packed_recurrence: packedRecurrence,
+  recurrence_gradient: recurrenceGradient,
+  attention,
+  attention_gradient: attentionGradient,
+  shift,
   flatten,
   identity,
   reshape,
@@ -110,4 +124,6 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   unary_gradient: unaryGradient,
   pack,
   product,
+  bernoulli,
+  rrelu_noise: rreluNoise,
 };

@@ -27,7 +27,7 @@ export interface PlannedStep extends Step {
   /** Into the arena; `scratchStride` from one part's to the next one's. */
   readonly scratch: number;
   readonly scratchStride: number;
-  /** The binding of the weight's panels; null: the step reads none. Without them its parts share their scratch. */
+  /** The binding of the weight's panels; null: the step reads none. */
   readonly panels: number | null;
   /** The work may be done in so many parts, in any order, at once. */
   readonly parts: number;
@@ -166,7 +166,8 @@ export function makePlan(traced: Graph, kernels: Kernels): Plan {
       target !== undefined ? 0 : replaced === undefined ? arena.take(bytes) : places.get(replaced)!.at;
     const panels = op.packs ? panelsOf(sources[1]) : null;
     const each = aligned(op.scratch?.(node, kernels) ?? 0);
-    const scratchBytes = panels === null ? parts * each : each;
+    const apart = panels === null || op.ownScratch === true;
+    const scratchBytes = apart ? parts * each : each;
     const scratch = arena.take(scratchBytes);
     arena.give(scratch, scratchBytes);
     for (const value of done) {
@@ -184,7 +185,7 @@ export function makePlan(traced: Graph, kernels: Kernels): Plan {
       from,
       to: target === undefined ? { arena: at } : { bound: target },
       scratch,
-      scratchStride: panels === null ? each : 0,
+      scratchStride: apart ? each : 0,
       panels,
       parts,
       activation: fused,

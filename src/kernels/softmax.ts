@@ -14,6 +14,15 @@ export function softmax(x: usize, y: usize, outer: usize, d: usize, inner: usize
   }
 }
 
+/** Each of `rows` rows of d elements; y may be x. native/softmax.h gives the same bits. */
+export function softmax_rows(x: usize, y: usize, rows: usize, d: usize): void {
+  for (; rows; rows--) {
+    softmaxRow(x, y, d);
+    x += d * BYTES;
+    y += d * BYTES;
+  }
+}
+
 export function log_softmax(x: usize, y: usize, outer: usize, d: usize, inner: usize): void {
   const bytes = d * inner * BYTES;
   for (; outer; outer--) {

@@ -4,6 +4,7 @@ import { ApiError, type Fault } from '../errors.js';
 import { readArchitecture, type ReadArchitecture, type TreeLimits } from '../nn/architecture.js';
 import type { Module, Parameter } from '../nn/module.js';
 import { everyName } from '../nn/module.js';
+import type { Placed } from '../runtime/protocol.js';
 import { parseNotation } from '../nn/notation/parse.js';
 import { findModule, replaced, withModule, withoutModule, type Refused } from '../nn/paths.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
@@ -44,10 +45,14 @@ export function drawTree(
   if (seed !== undefined) draft.seed(seed);
   const kept = new Set(everyName(root).map(({ value }) => value));
   const touched = new Map<Parameter, null>();
-  for (const { parameter, init, zeroRow } of drawn) {
-    const target = kept.has(parameter) ? draft.replace(parameter) : draft.scratch(parameter);
+  const targets = new Map<Parameter, Placed>();
+  for (const { parameter, init, zeroRow, copyOf } of drawn) {
+    const known = targets.get(parameter);
+    const target = known ?? (kept.has(parameter) ? draft.replace(parameter) : draft.scratch(parameter));
+    targets.set(parameter, target);
     if (kept.has(parameter)) touched.set(parameter, null);
-    draft.init(target, init, zeroRow);
+    if (copyOf) draft.copy(targets.get(copyOf)!.address, target);
+    else draft.init(target, init, zeroRow);
   }
   return touched;
 }

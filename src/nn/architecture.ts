@@ -6,9 +6,10 @@ import type { Fault } from '../errors.js';
 import { byteLength, sameShape } from '../tensor/shape.js';
 import { isObject, listChildren, reordered, type ListedChild } from './children.js';
 import { LAYERS, layerType, type LayerType } from './layers/table.js';
+import type { OptionDefinition } from './layer.js';
 import { uninitialized } from './lazy.js';
-import { defaultInits, makeModule, type DefaultInit } from './make-module.js';
-import { joinPath, type Module, type Parameter } from './module.js';
+import { constructionInits, copyModule, makeModule, type DefaultInit } from './make-module.js';
+import { everyName, joinPath, type Module, type Parameter } from './module.js';
 import { didYouMean, nearest } from './near-miss.js';
 import { checkOptions, MAX_FAULTS, pathKey, shown } from './options.js';
 import { listNodes, readNames, wire, WIRING_KEYS } from './read-wiring.js';
@@ -244,10 +245,11 @@ class Reader {
     const given = new Map([...node].filter(([name]) => !structural.includes(name) && !wired(name)));
     const { options, faults } = checkOptions({ type, definition }, given, at);
     for (const { path, message } of faults) this.fault(path, message);
-    const module = faults.length === 0 ? this.sized(makeModule(type, options), at) : undefined;
+    const module = faults.length === 0 ? this.made(makeModule(type, options), place) : undefined;
     if (module) {
-      this.drawn.push(...defaultInits(module));
+      this.drawn.push(...constructionInits(module));
       place.attach(module);
+      this.arguments(node, module, place);
     } else if (place.path !== undefined) {
       this.failed.add(place.path);
     }
@@ -276,17 +278,88 @@ class Reader {
     return this.fault(at, 'needs a type (or block, shared, ref)');
   }
 
-  /** The module, unless one of its parameters is larger than numbers can tell. */
-  private sized(module: Module, at: string): Module | undefined {
-    for (const [name, parameter] of module.parameters) {
+  /** The module, unless it is made of too many, or one of its parameters is larger than numbers can tell. */
+  private made(module: Module, { at, depth }: Place): Module | undefined {
+    for (const { path, value } of everyName(module)) {
       try {
-        if (parameter) byteLength(parameter.shape, parameter.dtype);
+        byteLength(value.shape, value.dtype);
       } catch (error) {
-        if (error instanceof RangeError) return this.fault(at, `${name}: ${error.message}`);
+        if (error instanceof RangeError) return this.fault(at, `${path}: ${error.message}`);
         throw error;
       }
     }
-    return module;
+    const parts = new TreeSizes().of(module);
+    this.constructed += parts.places - 1;
+    const wrong = excess({ places: this.constructed, depth: depth + parts.depth - 1 }, this.limits);
+    return wrong === undefined ? module : this.fault(at, wrong);
+  }
+
+  /** The modules among a constructor's arguments. */
+  private arguments(node: Node, module: Module, place: Place): void {
+    this.open.add(module);
+    for (const option of LAYERS[module.type].options) {
+      if (option.kind !== 'module') continue;
+      const json = node.get(option.name);
+      const at = `${place.at}.${option.name}`;
+      if (json === undefined || (json === null && option.nullable)) {
+        if (option.default === undefined) this.fault(at, `${module.type} needs ${option.name}`);
+      } else if (option.copies) {
+        this.copies(json, module, { ...place, at }, option.copies);
+      } else {
+        this.argument(json, module, option.name, { ...place, at });
+      }
+    }
+    this.open.delete(module);
+  }
+
+  /** A module that becomes the child `name`. */
+  private argument(json: unknown, parent: Module, name: string, place: Place): void {
+    const path = place.path === undefined ? undefined : joinPath(place.path, name);
+    if (isObject(json)) this.unnamed(new Map(Object.entries(json)), place.at);
+    const attach = (made: Module): void => void parent.children.set(name, made);
+    this.module(json, { ...place, path, depth: place.depth + 1, attach });
+  }
+
+  /** copy.deepcopy of one module, so many times; or a list of as many modules. */
+  private copies(
+    json: unknown,
+    module: Module,
+    place: Place,
+    { into, count }: NonNullable<(OptionDefinition & { kind: 'module' })['copies']>,
+  ): void {
+    const wanted = module.options[count] as number;
+    const list = makeModule('ModuleList', {});
+    module.children.set(into, list);
+    this.constructed++;
+    const { at, depth } = place;
+    const path = place.path === undefined ? undefined : joinPath(place.path, into);
+    if (Array.isArray(json)) {
+      if (json.length !== wanted) this.fault(at, `is a list of ${json.length}, ${count} is ${wanted}`);
+      json.forEach((item: unknown, i) => {
+        if (this.exhausted) return;
+        this.argument(item, list, String(i), { ...place, path, depth: depth + 1, at: `${at}[${i}]` });
+      });
+      return;
+    }
+    const original = this.module(json, {
+      ...place,
+      path: undefined,
+      depth: depth + 2,
+      attach: () => undefined,
+    });
+    if (!original) return;
+    const size = new TreeSizes().of(original);
+    const places = this.constructed + (wanted - 1) * size.places;
+    const wrong = excess({ places, depth: depth + 1 + size.depth }, this.limits);
+    if (wrong !== undefined) return this.fault(at, wrong);
+    this.constructed = places;
+    for (let i = 0; i < wanted; i++) {
+      const copies = new Map<Parameter, Parameter>();
+      list.children.set(String(i), copyModule(original, copies));
+      for (const [copyOf, parameter] of copies) {
+        this.drawn.push({ name: '', parameter, init: { name: 'zeros' }, copyOf });
+      }
+    }
   }
 
   private children(json: unknown, module: Module, place: Place): void {
@@ -357,7 +430,8 @@ class Reader {
     for (const [name, path] of Object.entries(json)) {
       if (this.exhausted) break;
       const tieAt = `${at}${pathKey(name)}`;
-      const own = module.parameters.get(name);
+      const [owner, ownName] = ownerOf(module, name);
+      const own = owner?.parameters.get(ownName);
       if (uninitialized(module).some(({ path: lazy }) => lazy === name)) {
         this.fault(tieAt, 'is uninitialized: a lazy parameter is tied once it has a shape');
         continue;
@@ -374,7 +448,7 @@ class Reader {
       const parameter = this.parameter(path, tieAt);
       const wrong = parameter && untieable(own, parameter, { name, path });
       if (wrong) this.fault(tieAt, wrong);
-      else if (parameter) module.parameters.set(name, parameter);
+      else if (parameter) owner!.parameters.set(ownName, parameter);
     }
   }
 
@@ -389,6 +463,15 @@ class Reader {
       this.fault(at, `no parameter stands at ${shown(path)} before this one${hint}`)
     );
   }
+}
+
+/** The module that has a parameter: this one, or (`self_attn.in_proj_bias`) one that it is made of. */
+function ownerOf(module: Module, name: string): readonly [Module | undefined, string] {
+  const names = name.split('.');
+  const last = names.pop()!;
+  let owner: Module | undefined = module;
+  for (const child of names) owner = owner?.children.get(child);
+  return [owner, last];
 }
 
 /** Why two parameters cannot be one; undefined: they can. */

@@ -20,6 +20,11 @@ export type OptionDefinition = {
   | { readonly kind: 'float' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'string'; readonly choices: readonly string[] }
+  /**
+   * A module: the child of that name, or copies of it in a ModuleList of that name, `count` (an option) of them; where a
+   * list is given, its modules themselves.
+   */
+  | { readonly kind: 'module'; readonly copies?: { readonly into: string; readonly count: string } }
   /** Any text in which `wrong` finds nothing wrong. */
   | { readonly kind: 'text'; readonly wrong: (text: string) => string | undefined }
   /** An int for every dimension, or a tuple with one for each. */
@@ -53,6 +58,14 @@ export interface ParameterDefinition {
   readonly zeroRow?: number;
 }
 
+/** A module that another one makes for itself: it cannot be exchanged. */
+export interface PartDefinition {
+  readonly name: string;
+  readonly type: string;
+  /** Those that are left out have their defaults. */
+  readonly options: Options;
+}
+
 /** What is known of an output's extents without an input. Axes count from the end: -1 is the last. */
 export interface ExtentFlow {
   /** `axes`: the first of them that is known must have this extent. */
@@ -76,7 +89,7 @@ export interface Trace {
   readonly mode: Mode;
   /** All that the module is given: `x` is the first of them. */
   readonly inputs: readonly Value[];
-  /** Runs the child of that name. */
+  /** Runs the child of that name (`layers.0`: of a child's child). */
   child(name: string, ...inputs: readonly Value[]): Value;
 }
 
@@ -100,6 +113,12 @@ export interface LayerDefinition {
   /** What single options cannot tell (`in_channels must be divisible by groups`), in PyTorch's words. */
   check?(options: Options): string[];
   parameters?(options: Options): ParameterDefinition[];
+  /** The modules that it is made of, in PyTorch's order: they are drawn before its own parameters. */
+  parts?(options: Options): PartDefinition[];
+  /** Parameters of its parts that are set again after all has been drawn. */
+  settles?(
+    options: Options,
+  ): { readonly part: string; readonly parameter: string; readonly init: InitSpec }[];
   /** What its forward takes, in order, where that is not one tensor: names, those with a ? may be left out. */
   readonly inputs?: readonly string[] | ((module: Module) => readonly string[]);
   /** Absent: PyTorch has no forward for it (ModuleList, ModuleDict). Throws ShapeError. */

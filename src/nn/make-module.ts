@@ -1,4 +1,5 @@
-// Makes one module of a type, with parameters that have shapes and no numbers yet, and tells how they are drawn.
+// Makes one module of a type, with the modules that it is made of and parameters that have shapes and no numbers yet, and
+// tells how these are drawn.
 
 import type { InitSpec } from './init/spec.js';
 import { LAYERS, type LayerType } from './layers/table.js';
@@ -12,6 +13,8 @@ export interface DefaultInit {
   readonly init: InitSpec;
   /** A row that is set to 0 after the draw. */
   readonly zeroRow?: number;
+  /** Its values are those of this parameter, in place of a draw. */
+  readonly copyOf?: Parameter;
 }
 
 /** A module as its constructor leaves it; a container's children are yet to be added. */
@@ -20,7 +23,18 @@ export function makeModule(type: LayerType, options: Options): Module {
   for (const { name, kind, shape, dtype = 'float32' } of LAYERS[type].parameters?.(options) ?? []) {
     parameters.set(name, shape && { kind, shape, dtype });
   }
-  return { type, options, parameters, children: new Map() };
+  const children = new Map<string, Module>();
+  for (const part of LAYERS[type].parts?.(options) ?? []) {
+    const partType = part.type as LayerType;
+    children.set(part.name, makeModule(partType, withDefaults(partType, part.options)));
+  }
+  return { type, options, parameters, children };
+}
+
+function withDefaults(type: LayerType, given: Options): Options {
+  return Object.fromEntries(
+    LAYERS[type].options.map(({ name, default: usual }) => [name, given[name] ?? usual!]),
+  );
 }
 
 /** reset_parameters of this module's own parameters and buffers, in PyTorch's order. */
@@ -31,4 +45,35 @@ export function defaultInits({ type, options, parameters }: Module): DefaultInit
     if (parameter) inits.push({ name, parameter, init, ...(zeroRow !== undefined && { zeroRow }) });
   }
   return inits;
+}
+
+/** All that a module's constructor draws, its parts' parameters included, in PyTorch's order. */
+export function constructionInits(module: Module): DefaultInit[] {
+  const { parts, settles } = LAYERS[module.type];
+  const children = (parts?.(module.options) ?? []).map(({ name }) => module.children.get(name)!);
+  const inits = [...children.flatMap(constructionInits), ...defaultInits(module)];
+  for (const { part, parameter: name, init } of settles?.(module.options) ?? []) {
+    const parameter = module.children.get(part)!.parameters.get(name);
+    if (parameter) inits.push({ name, parameter, init });
+  }
+  return inits;
+}
+
+/** copy.deepcopy(module): what is shared within it is shared within the copy. `copies` are the parameters' counterparts. */
+export function copyModule(module: Module, copies: Map<Parameter, Parameter>): Module {
+  const known = new Map<Module, Module>();
+  const copy = (original: Module): Module => {
+    const made = known.get(original);
+    if (made) return made;
+    const parameters = new Map<string, Parameter | null>();
+    for (const [name, parameter] of original.parameters) {
+      if (parameter && !copies.has(parameter)) copies.set(parameter, { ...parameter });
+      parameters.set(name, parameter && copies.get(parameter)!);
+    }
+    const children = new Map([...original.children].map(([name, child]) => [name, copy(child)]));
+    const module = { ...original, parameters, children };
+    known.set(original, module);
+    return module;
+  };
+  return copy(module);
 }

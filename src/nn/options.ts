@@ -46,6 +46,7 @@ export function checkOptions(
   }
   const options: [string, OptionValue][] = [];
   for (const option of definition.options) {
+    if (option.kind === 'module') continue;
     const value = given.get(option.name);
     if (value === undefined) {
       if (option.default === undefined) fault(option.name, `${type} needs ${option.name}`);
@@ -65,7 +66,7 @@ export function checkOptions(
 
 type Read = { readonly value: OptionValue } | { readonly wrong: string };
 
-function readOption(option: OptionDefinition, value: unknown): Read {
+function readOption(option: Exclude<OptionDefinition, { kind: 'module' }>, value: unknown): Read {
   const { supported } = option;
   const read: Read =
     value === null && option.nullable ? { value } : READERS[option.kind](option as never, value);
@@ -77,7 +78,7 @@ function readOption(option: OptionDefinition, value: unknown): Read {
 
 type Of<K extends OptionKind> = Extract<OptionDefinition, { kind: K }>;
 
-const READERS: { readonly [K in OptionKind]: (option: Of<K>, value: unknown) => Read } = {
+const READERS: { readonly [K in Exclude<OptionKind, 'module'>]: (option: Of<K>, value: unknown) => Read } = {
   int: ({ minimum = -MAX_INT, nullable }, value) =>
     isInt(value, minimum) ? { value } : { wrong: `must be ${anInt(minimum)}${nullable ? ' or null' : ''}` },
   float: ({ nullable }, value) => {

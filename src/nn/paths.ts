@@ -135,7 +135,7 @@ export function withModule(
   if ('fault' in place) return place;
   const { parent, written } = place;
   const { container } = LAYERS[parent.type];
-  if (!container) return { fault: `a ${parent.type} has no children` };
+  if (!container) return { fault: childless(parent) };
   let name = childName(parent, written);
   if (name === undefined) {
     if (parent.wiring) return { fault: UNWIRED };
@@ -163,11 +163,17 @@ export function withoutModule(root: Module, path: string): { root: Module } | Re
   const { parent, written } = place;
   const name = childName(parent, written);
   if (name === undefined) return lost(notFound({ module: parent, walked: place.walked }, [written]));
+  if (!LAYERS[parent.type].container) return { fault: childless(parent) };
   if (parent.wiring) return { fault: UNWIRED };
   const kept = [...parent.children].filter(([key]) => key !== name);
   const numbered = hasPositions(parent) && [...parent.children.keys()].every((key, i) => key === String(i));
   const children = new Map(numbered ? kept.map(([, child], i) => [String(i), child]) : kept);
   return { root: replaced(root, parent, { ...parent, children }) };
+}
+
+/** Why no child of a module can be put or removed. */
+function childless({ type, children }: Module): string {
+  return children.size > 0 ? `a ${type} is made of its modules: they stay` : `a ${type} has no children`;
 }
 
 const UNWIRED = "a Graph's modules are its nodes: put another Graph in its place";

@@ -59,7 +59,7 @@ function traceOf(
     mode,
     inputs,
     child: (name, ...values) => {
-      const child = module.children.get(name)!;
+      const child = name.split('.').reduce((parent, step) => parent.children.get(step)!, module);
       return tracer.within(name, () => traceModule(tracer, child, values, options, joinPath(path, name)));
     },
   };

@@ -8,7 +8,10 @@ import type { Kernels } from '../graph/kernels.js';
 
 const FILE = new URL(`../../../native/build/${process.platform}-${process.arch}.node`, import.meta.url);
 
-export type NativeKernels = Pick<Kernels, 'pack' | 'linear' | 'conv' | 'conv_scratch'>;
+export type NativeKernels = Pick<
+  Kernels,
+  'pack' | 'linear' | 'conv' | 'conv_scratch' | 'recurrence' | 'softmax_rows'
+>;
 
 /** The instruction sets that native/ has tiles for. */
 export const ENGINES = ['avx512', 'avx2', 'neon'] as const;

@@ -37,9 +37,9 @@ describe('the gradients of a graph', () => {
   it('of an op without a rule are refused', () => {
     const tracer = new Tracer();
     const indices = tracer.input({ shape: [2], dtype: 'int64' });
-    const weight = tracer.read(float(5, 3))!;
-    const y = tracer.apply('embedding', [indices, weight], {});
-    const ask = () => differentiate(tracer, [{ value: y, gradient: tracer.input(y) }], [weight]);
+    const x = tracer.input(float(2, 3));
+    const y = tracer.apply('embedding_gradient', [indices, x], { rows: 5 });
+    const ask = () => differentiate(tracer, [{ value: y, gradient: tracer.input(y) }], [x]);
     expect(ask).toThrow(GradientError);
   });
 });

@@ -89,6 +89,19 @@ const dropout = options(
 );
 const none = fc.constant({});
 
+const recurrent = (more: Record<string, fc.Arbitrary<unknown>>) =>
+  options(
+    { input_size: extent, hidden_size: extent },
+    {
+      num_layers: fc.integer({ min: 1, max: 3 }),
+      bias: flag,
+      batch_first: flag,
+      dropout: fc.oneof(fc.double({ noNaN: true, min: 0.001, max: 0.999 }), fc.constantFrom(0, 1)),
+      bidirectional: flag,
+      ...more,
+    },
+  );
+
 const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Linear: options({ in_features: extent, out_features: extent }, { bias: flag }),
   Conv1d: convolution(1, padMode),
@@ -131,6 +144,20 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
     { num_embeddings: extent, embedding_dim: extent },
     { padding_idx: fc.constantFrom(null, 0, -1), norm_type: number },
   ),
+  EmbeddingBag: options(
+    { num_embeddings: extent, embedding_dim: extent },
+    {
+      padding_idx: fc.constantFrom(null, 0, -1),
+      norm_type: number,
+      mode: fc.constantFrom('sum', 'mean', 'max'),
+      include_last_offset: flag,
+    },
+  ),
+  Bilinear: options({ in1_features: extent, in2_features: extent, out_features: extent }, { bias: flag }),
+  NonDynamicallyQuantizableLinear: options({ in_features: extent, out_features: extent }, { bias: flag }),
+  RNN: recurrent({ nonlinearity: fc.constantFrom('tanh', 'relu') }),
+  LSTM: recurrent({ proj_size: fc.constant(0) }),
+  GRU: recurrent({}),
   Flatten: options(
     {},
     { start_dim: fc.integer({ min: -3, max: 3 }), end_dim: fc.integer({ min: -3, max: 3 }) },
@@ -152,7 +179,9 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   Softmax: dim,
   LogSoftmax: dim,
   Dropout: dropout,
+  Dropout1d: dropout,
   Dropout2d: dropout,
+  Dropout3d: dropout,
   AlphaDropout: dropout,
   LazyLinear: options({ out_features: extent }, { bias: flag }),
   LazyConv1d: options({ out_channels: extent, kernel_size: perDimension(1, 1) }, { bias: flag }),
@@ -166,12 +195,38 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
     { expression: fc.constantFrom('x - mean(x)', '-x', 'max(x, dim=1)', 'x>0 and\nx < 1') },
     {},
   ),
+  FeatureAlphaDropout: dropout,
 };
+
+const heads = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }));
+
+/** Layers that are made of modules: their prints show these, and not what they are made by. */
+const MADE: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
+  MultiheadAttention: fc
+    .tuple(
+      heads,
+      options({}, { bias: flag, dropout: fc.constantFrom(0, 0.5), kdim: extent, batch_first: flag }),
+    )
+    .map(([[count, d], given]) => ({ ...given, embed_dim: count * d, num_heads: count })),
+  TransformerEncoderLayer: fc
+    .tuple(
+      heads,
+      options(
+        { dim_feedforward: extent },
+        { bias: flag, norm_first: flag, activation: fc.constantFrom('relu', 'gelu'), layer_norm_eps: number },
+      ),
+    )
+    .map(([[count, d], given]) => ({ ...given, d_model: count * d, nhead: count })),
+};
+const made: fc.Arbitrary<Node> = fc.oneof(
+  ...Object.entries(MADE).map(([type, given]) => given.map((values) => ({ type, ...values }))),
+);
 
 /** The types that the arbitrary makes: a test holds them equal to the table's. */
 export const ARBITRARY_TYPES = [
   ...Object.keys(LEAVES),
-  ...['Sequential', 'ModuleList', 'ModuleDict', 'Residual', 'Parallel'],
+  ...Object.keys(MADE),
+  ...['TransformerEncoder', 'Sequential', 'ModuleList', 'ModuleDict', 'Residual', 'Parallel'],
 ];
 
 const leaf: fc.Arbitrary<Node> = fc.oneof(
@@ -221,13 +276,38 @@ const { tree } = fc.letrec<{ tree: Node; container: Node }>((tie) => ({
   ),
 }));
 
+/** Copies of one module, or each its own; any will do that has a name for them. */
+const encoder: fc.Arbitrary<Node> = fc
+  .tuple(
+    fc.oneof(
+      fc.tuple(fc.oneof(made, tree), fc.integer({ min: 0, max: 3 })),
+      fc.array(fc.oneof(made, tree), { maxLength: 3 }).map((list): [Node[], number] => [list, list.length]),
+    ),
+    fc.option(tree),
+  )
+  .map(([[layers, count], norm]) => ({
+    type: 'TransformerEncoder',
+    encoder_layer: unnamed(layers),
+    num_layers: count,
+    norm: norm && unnamed(norm),
+  }));
+
+function unnamed<T extends Node | Node[]>(node: T): T {
+  if (Array.isArray(node)) return node.map(unnamed) as T;
+  const { name: _, ...rest } = node;
+  return rest as T;
+}
+
 /** Architectures without sharing: what a print shows is all of it. */
 export const architectures: fc.Arbitrary<Node> = tree;
 
 /** Architectures with blocks, shared modules, references and ties, where a tree has room for them. */
 export const sharingArchitectures: fc.Arbitrary<Node> = fc
   .record({
-    root: children(tree).map((nodes): Node => ({ type: 'Sequential', children: nodes })),
+    root: children(fc.oneof({ weight: 4, arbitrary: tree }, made, encoder)).map((nodes): Node => ({
+      type: 'Sequential',
+      children: nodes,
+    })),
     block: tree,
     shared: tree,
     again: fc.array(fc.tuple(fc.constantFrom('block', 'shared', 'ref', 'tied'), fc.nat(50)), {

@@ -23,23 +23,24 @@ export function weightAndBias(weight: Shape, bias: boolean, outputs = weight[0]!
   ];
 }
 
-export const LINEAR_LAYERS = {
-  Linear: {
-    options: [extent('in_features'), extent('out_features'), flag('bias', true)],
-    parameters: ({ in_features, out_features, bias }) =>
-      weightAndBias([out_features as number, in_features as number], bias === true),
-    trace: ({ parameters }, x, { tracer }) =>
-      tracer.apply(
-        'linear',
-        [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))],
-        {},
-      ),
-    flow: ({ in_features, out_features }) => ({
-      takes: { axes: [-1], extent: in_features as number, of: 'features' },
-      changes: 1,
-      gives: { axis: -1, extent: out_features as number },
-    }),
-    repr: ({ in_features, out_features, bias }) =>
-      `in_features=${pythonRepr(in_features!)}, out_features=${pythonRepr(out_features!)}, bias=${pythonRepr(bias!)}`,
-  },
-} satisfies Record<string, LayerDefinition>;
+const linear: LayerDefinition = {
+  options: [extent('in_features'), extent('out_features'), flag('bias', true)],
+  parameters: ({ in_features, out_features, bias }) =>
+    weightAndBias([out_features as number, in_features as number], bias === true),
+  trace: ({ parameters }, x, { tracer }) =>
+    tracer.apply(
+      'linear',
+      [x, tracer.read(parameters.get('weight')), tracer.read(parameters.get('bias'))],
+      {},
+    ),
+  flow: ({ in_features, out_features }) => ({
+    takes: { axes: [-1], extent: in_features as number, of: 'features' },
+    changes: 1,
+    gives: { axis: -1, extent: out_features as number },
+  }),
+  repr: ({ in_features, out_features, bias }) =>
+    `in_features=${pythonRepr(in_features!)}, out_features=${pythonRepr(out_features!)}, bias=${pythonRepr(bias!)}`,
+};
+
+/** The second is the one that torch.nn.MultiheadAttention has. */
+export const LINEAR_LAYERS = { Linear: linear, NonDynamicallyQuantizableLinear: linear };

@@ -3,6 +3,8 @@
 
 import type { LayerDefinition } from '../layer.js';
 import { ACTIVATION_LAYERS } from './activation.js';
+import { ATTENTION_LAYERS } from './attention.js';
+import { BILINEAR_LAYERS } from './bilinear.js';
 import { CONTAINER_LAYERS } from './container.js';
 import { CONVOLUTION_LAYERS } from './convolution.js';
 import { DROPOUT_LAYERS } from './dropout.js';
@@ -14,19 +16,25 @@ import { LINEAR_LAYERS } from './linear.js';
 import { NORMALIZATION_LAYERS } from './normalization.js';
 import { PADDING_LAYERS } from './padding.js';
 import { POOLING_LAYERS } from './pooling.js';
+import { RECURRENT_LAYERS } from './recurrent.js';
 import { SHAPE_LAYERS } from './shape.js';
+import { TRANSFORMER_LAYERS } from './transformer.js';
 import { UPSAMPLING_LAYERS } from './upsampling.js';
 
 const TYPES = {
   ...CONTAINER_LAYERS,
   ...GRAPH_LAYERS,
   ...LINEAR_LAYERS,
+  ...BILINEAR_LAYERS,
   ...CONVOLUTION_LAYERS,
   ...POOLING_LAYERS,
   ...PADDING_LAYERS,
   ...UPSAMPLING_LAYERS,
   ...NORMALIZATION_LAYERS,
   ...EMBEDDING_LAYERS,
+  ...RECURRENT_LAYERS,
+  ...ATTENTION_LAYERS,
+  ...TRANSFORMER_LAYERS,
   ...ACTIVATION_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,

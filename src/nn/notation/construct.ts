@@ -79,11 +79,15 @@ export function assemble(
   children: readonly Child[] | undefined,
   faults: Faults,
 ): Value {
-  const options = optionEntries(type, args, faults);
+  const { options, depth: deepest } = optionEntries(type, args, faults);
+  let depth = deepest;
   if (children === undefined) {
-    return { is: 'module', at, node: Object.fromEntries([['type', type], ...options]), depth: 1 };
+    if (depth <= MAX_DEPTH) {
+      return { is: 'module', at, node: Object.fromEntries([['type', type], ...options]), depth };
+    }
+    faults.add(at, `modules are nested deeper than ${MAX_DEPTH}`);
+    return { is: 'fault', at };
   }
-  let depth = 1;
   const nodes: ArchitectureNode[] = [];
   const seen = new Set<string>();
   for (const [index, { at: childAt, name, value }] of children.entries()) {
@@ -108,7 +112,13 @@ export function assemble(
   };
 }
 
-function optionEntries(type: LayerType, args: readonly Argument[], faults: Faults): [string, unknown][] {
+interface OptionEntries {
+  readonly options: readonly [string, unknown][];
+  /** Of the module, with those among its arguments. */
+  readonly depth: number;
+}
+
+function optionEntries(type: LayerType, args: readonly Argument[], faults: Faults): OptionEntries {
   const { lazy } = LAYERS[type];
   if (lazy) return optionEntriesOf(type, withoutExtent(lazy.option, args), faults);
   return optionEntriesOf(type, args, faults);
@@ -121,12 +131,13 @@ function withoutExtent(option: string, args: readonly Argument[]): readonly Argu
   return zero && (first.keyword ?? option) === option ? others : args;
 }
 
-function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Faults): [string, unknown][] {
-  if (type === 'Identity') return []; // takes anything and keeps nothing, as torch.nn.Identity does
+function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Faults): OptionEntries {
+  if (type === 'Identity') return { options: [], depth: 1 }; // takes anything and keeps nothing, as torch.nn.Identity does
   const names = LAYERS[type].options.map(({ name }) => name);
   const positions = positionsOf(type, names);
   const given = new Map<string, unknown>();
   let position = 0;
+  let depth = 1;
   for (const { at, keyword, value } of args) {
     let name = keyword;
     if (name === undefined) {
@@ -146,19 +157,34 @@ function optionEntriesOf(type: LayerType, args: readonly Argument[], faults: Fau
       continue;
     }
     if (value.is === 'fault') continue;
+    const taken = LAYERS[type].options.find((option) => option.name === name);
+    if (taken?.kind === 'module' && !(taken.nullable && isNone(value))) {
+      if (value.is === 'module') {
+        given.set(name, value.node);
+        // Copies stand in a list.
+        depth = Math.max(depth, value.depth + (taken.copies ? 2 : 1));
+      } else faults.add(value.at, `${name} of ${type} is a module, this is ${kindOf(value)}`);
+      continue;
+    }
     const option = optionOf(value);
     if (option === undefined) faults.add(value.at, `${name} of ${type} is ${kindOf(value)}, not a constant`);
     else if (placement === undefined) given.set(name, name === 'bias' ? truth(option) : option);
     else if (!placement.includes(option))
       faults.add(value.at, `${name} can only be ${String(placement.at(-1))} here`);
   }
-  return [...given];
+  return { options: [...given], depth };
 }
 
-/** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not. */
+function isNone(value: Value): boolean {
+  return value.is === 'constant' && value.value === null;
+}
+
+/** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not,
+ * and so does more of EmbeddingBag. */
 function positionsOf(type: LayerType, names: readonly string[]): string[] {
-  const { lazy } = LAYERS[type];
-  const placed = (LAYERS[type].parameters !== undefined || lazy !== undefined) && type !== 'Embedding';
+  const { parameters, parts, lazy } = LAYERS[type];
+  if (type === 'EmbeddingBag') return names.slice(0, names.indexOf('include_last_offset'));
+  const placed = (parameters ?? parts ?? lazy) !== undefined && type !== 'Embedding';
   const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
   return placed ? [...own, ...PLACEMENT.keys()] : own;
 }

@@ -76,10 +76,12 @@ export interface Given {
   readonly seed?: number;
   /** Panels of weights are made in the run, as in training. */
   readonly unpacked?: boolean;
+  /** false: a forward alone. */
+  readonly gradients?: boolean;
 }
 
 export function run(given: Given): Results {
-  const { architecture, state, mode = 'eval', seed = 0, unpacked = true } = given;
+  const { architecture, state, mode = 'eval', seed = 0, unpacked = true, gradients = true } = given;
   const { root } = readTree(architecture, { maxModules: 1000, maxDepth: 20 });
   const tracer = new Tracer({ unpacked });
   const inputs = given.inputs.map((input) => tracer.input(input));
@@ -88,9 +90,10 @@ export function run(given: Given): Results {
   for (const { path, value } of everyName(root)) if (!names.has(value)) names.set(value, path);
   const parameters = [...names.keys()].filter(({ kind }) => kind === 'parameter');
   const floats = inputs.filter(({ dtype }) => dtype === 'float32');
-  const gradient = tracer.input(output);
   const wanted = [...parameters.map((parameter) => readPlain(tracer, parameter)), ...floats];
-  const found = differentiate(tracer, [{ value: output, gradient }], wanted);
+  const found = gradients
+    ? differentiate(tracer, [{ value: output, gradient: tracer.input(output) }], wanted)
+    : wanted.map(() => null);
   const outputs: Output[] = [output];
   const slot = (value: Value | null): number | null => (value ? outputs.push(value) - 1 : null);
   const slots = found.map(slot);
@@ -105,7 +108,9 @@ export function run(given: Given): Results {
   new Generator(new Uint8Array(memory.buffer, generator, Generator.bytes)).seed(seed);
   at.set(GENERATOR, generator);
   const ones = { ...output, data: Array<number>(numel(output.shape)).fill(1) };
-  const placed = [...given.inputs, given.outputGrad ?? ones].map((tensor) => space.place(tensor));
+  const placed = [...given.inputs, ...(gradients ? [given.outputGrad ?? ones] : [])].map((tensor) =>
+    space.place(tensor),
+  );
   const arena = space.take(plan.arenaBytes);
   new Float32Array(memory.buffer, arena, plan.arenaBytes / 4).fill(Number.NaN);
   const bindings = [...graph.stored.map((stored) => at.get(stored)!), ...placed, ...plan.packed.map(() => 0)];

@@ -1,0 +1,5 @@
+# bench/recurrent's modules by PyTorch.
+
+from module import serve
+
+serve()

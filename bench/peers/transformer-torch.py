@@ -1,0 +1,5 @@
+# bench/transformer's modules by PyTorch.
+
+from module import serve
+
+serve()
