@@ -78,5 +78,5 @@ for (const name of ['softmax', 'log_softmax'] as const) {
   const seconds = time(() => kernels[name](x, y, ELEMENTS / 1024, 1024, 1));
   console.log(name.padEnd(32), `${((seconds / ELEMENTS) * 1e9).toFixed(2)} ns an element`);
 }
-const seconds = time(() => kernels.layer_norm(x, 0, 0, y, ELEMENTS / 1024, 1024, 1e-5));
+const seconds = time(() => kernels.layer_norm(x, 0, 0, y, ELEMENTS / 1024, 1024, 1e-5, 1));
 console.log('layer_norm'.padEnd(32), `${((seconds / ELEMENTS) * 1e9).toFixed(2)} ns an element`);

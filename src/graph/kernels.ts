@@ -401,7 +401,10 @@ export type Kernels = OptimizerKernels &
       inner: number,
       eps: number,
     ): void;
-    /** Each of `rows` rows of d elements: (x - mean) / sqrt(var + eps) · weight + bias; biased variance; weight, bias 0: none. */
+    /**
+     * Each of `rows` rows of d elements: (x - mean) / sqrt(var + eps) · weight + bias; biased variance; weight, bias 0: none.
+     * centred 0: the mean counts as 0, also in the variance.
+     */
     layer_norm(
       x: number,
       weight: number,
@@ -410,7 +413,107 @@ export type Kernels = OptimizerKernels &
       rows: number,
       d: number,
       eps: number,
+      centred: number,
     ): void;
+    /** dx of layer_norm; dx may be g. */
+    layer_norm_gradient(
+      g: number,
+      x: number,
+      weight: number,
+      dx: number,
+      rows: number,
+      d: number,
+      eps: number,
+      centred: number,
+    ): void;
+    /** y[d] = Σ over rows of g · (x - mean) / sqrt(var + eps); scratch: float64[d rounded up to fours] */
+    layer_norm_weight_gradient(
+      g: number,
+      x: number,
+      y: number,
+      rows: number,
+      d: number,
+      eps: number,
+      centred: number,
+      scratch: number,
+    ): void;
+    /**
+     * y[c] = Σ x[n,c,inner] / divisor, in float64 and one order. Of `count` channels from the one that x and y are given
+     * at, as in the next two.
+     */
+    channel_sum(
+      x: number,
+      y: number,
+      n: number,
+      c: number,
+      inner: number,
+      count: number,
+      divisor: number,
+    ): void;
+    /** y[c] = biased variance of x[n,c,inner] around its mean, which mean[c] is rounded to float32. */
+    channel_variance(
+      x: number,
+      mean: number,
+      y: number,
+      n: number,
+      c: number,
+      inner: number,
+      count: number,
+    ): void;
+    /** y[c] = Σ g · (x - mean[c]) / sqrt(variance[c] + eps); mean, variance 0: Σ g · x */
+    channel_dot(
+      g: number,
+      x: number,
+      mean: number,
+      variance: number,
+      y: number,
+      n: number,
+      c: number,
+      inner: number,
+      count: number,
+      eps: number,
+    ): void;
+    /**
+     * dx of batch_norm; dx may be g. sum[c] = Σ g and dot[c] = channel_dot, both over `size` elements, where mean and
+     * variance are those of x; 0 where they are given.
+     */
+    batch_norm_gradient(
+      g: number,
+      x: number,
+      mean: number,
+      variance: number,
+      weight: number,
+      sum: number,
+      dot: number,
+      dx: number,
+      n: number,
+      c: number,
+      inner: number,
+      size: number,
+      eps: number,
+    ): void;
+    /** y[n,c,inner] = x · weight[c] + bias[c]; weight, bias 0: none */
+    channel_affine(
+      x: number,
+      weight: number,
+      bias: number,
+      y: number,
+      n: number,
+      c: number,
+      inner: number,
+    ): void;
+    /** y[n] = (1 - f) · running + f · scale · statistic in float64; f = factor, or 1 / count (an int64) for one below 0. */
+    running_average(
+      statistic: number,
+      running: number,
+      count: number,
+      y: number,
+      n: number,
+      factor: number,
+      scale: number,
+    ): void;
+    /** An int64: y = x + 1. */
+    increment(x: number, y: number): void;
     /** Over the middle dimension of x[outer,d,inner]; the row's maximum is subtracted first. */
     softmax(x: number, y: number, outer: number, d: number, inner: number): void;
     /** Of each of the rows of d elements; y may be x. */

@@ -79,10 +79,30 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   avg_pool_gradient: OpAttributes['avg_pool'];
   adaptive_avg_pool_gradient: { dims: 1 | 2 };
   adaptive_max_pool_gradient: { dims: 1 | 2 };
-  /** x, running_mean, running_var, weight|null, bias|null; `ranks` are the ranks the layer accepts */
-  batch_norm: { layer: string; ranks: readonly number[]; features: number; eps: number };
+  /** x[n, c, ...], mean[c], variance[c], weight[c]|null, bias[c]|null; `batch`: the statistics are those of x itself */
+  batch_norm: { eps: number; batch: boolean };
+  /** gradient, x, mean, variance, weight|null, Σ gradient|null, its channel_dot with x|null (both where `batch`) */
+  batch_norm_gradient: { eps: number };
+  /** x[n, c, ...] → [c] */
+  channel_sum: { mean: boolean };
+  /** x[n, c, ...], its mean[c] → the biased variance [c] */
+  channel_variance: Record<never, never>;
+  /** a, x[n, c, ...], mean[c]|null, variance[c]|null → Σ a · (x - mean) / sqrt(variance + eps) [c] */
+  channel_dot: { eps: number };
+  /** x[n, c, ...], weight[c]|null, bias[c]|null → x · weight + bias */
+  channel_affine: Record<never, never>;
+  /** statistic, running, count int64|null → (1 - f) · running + f · scale · statistic; f = factor, or 1 / count */
+  running_average: { factor: number | null; scale: number };
+  /** int64 + 1 */
+  increment: Record<never, never>;
   /** x[..., ...normalizedShape], weight|null, bias|null */
   layer_norm: { normalizedShape: Shape; eps: number };
+  /** as layer_norm, around 0 in place of the mean; bias null */
+  rms_norm: { normalizedShape: Shape; eps: number };
+  /** gradient, x, weight|null → gradient of x; centred: of layer_norm */
+  row_norm_gradient: { normalizedShape: Shape; eps: number; centred: boolean };
+  /** gradient, x → gradient of the weight as a few terms yet to be added, [terms, ...normalizedShape] */
+  row_norm_weight_gradient: { normalizedShape: Shape; eps: number; centred: boolean };
   /** x; negative dims count from the end; null is PyTorch's implicit choice (0 for ranks 0, 1, 3; else 1) */
   softmax: { dim: number | null };
   log_softmax: { dim: number | null };

@@ -9,7 +9,17 @@ import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
 import { linear } from './ops-linear.js';
-import { batchNorm, layerNorm, softmax } from './ops-normalization.js';
+import {
+  batchNorm,
+  batchNormGradient,
+  channelAffine,
+  channelDot,
+  channelSum,
+  channelVariance,
+  increment,
+  runningAverage,
+} from './ops-channels.js';
+import { rowNorm, rowNormGradient, rowNormWeightGradient, softmax } from './ops-normalization.js';
 import { pointwise, unaryGradient } from './ops-pointwise.js';
 import { pack, product } from './ops-product.js';
 import { packedRecurrence, recurrence, shift } from './ops-recurrence.js';
@@ -68,7 +78,17 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   frames_gradient: framesGradient,
   conv_weight_gradient: convWeightGradient,
   batch_norm: batchNorm,
-  layer_norm: layerNorm,
+  batch_norm_gradient: batchNormGradient,
+  channel_sum: channelSum,
+  channel_variance: channelVariance,
+  channel_dot: channelDot,
+  channel_affine: channelAffine,
+  running_average: runningAverage,
+  increment,
+  layer_norm: rowNorm('layer_norm'),
+  rms_norm: rowNorm('rms_norm'),
+  row_norm_gradient: rowNormGradient,
+  row_norm_weight_gradient: rowNormWeightGradient,
   softmax: softmax('softmax'),
   log_softmax: softmax('log_softmax'),
   embedding,

@@ -7,6 +7,9 @@ import { maddIsFused } from './lanes';
 export * from './activation-gradients';
 export * from './activations';
 export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
+export {
+  batch_norm_gradient, channel_affine, channel_dot, channel_sum, channel_variance, increment, running_average,
+} from './channels';
 export { conv, conv_scratch } from './conv';
 export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } from './embedding';
 export { elementwise, extreme, scatter, where } from './elementwise';
@@ -15,11 +18,13 @@ export { add_transposed, fill_planes, turn, unfold, window_sums } from './conv-g
 export { frames, frames_gradient } from './frames';
 export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';
-export { batch_norm, layer_norm } from './normalization';
 export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
 export { shift } from './shift';
 export { pad, pad_gradient } from './pad';
+export {
+  batch_norm, layer_norm, layer_norm_gradient, layer_norm_weight_gradient,
+} from './normalization';
 export { adaptive_avg_pool, avg_pool, max_pool } from './pooling';
 export { bernoulli, rrelu_noise } from './random';
 export { adam, adamax, nadam, radam } from './optim-moments';

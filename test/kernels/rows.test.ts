@@ -117,7 +117,7 @@ describe('layer_norm', () => {
     arena.clear();
     const [atX, atWeight, atBias] = [arena.place(x), arena.place(weight), arena.place(bias)];
     const y = arena.space(x.length);
-    kernels.layer_norm(atX, atWeight, atBias, y, d ? x.length / d : 3, d, eps);
+    kernels.layer_norm(atX, atWeight, atBias, y, d ? x.length / d : 3, d, eps, 1);
     expect(arena.intact()).toBe(true);
     return arena.read(y, x.length);
   };

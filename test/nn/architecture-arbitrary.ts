@@ -136,6 +136,17 @@ const LEAVES: Partial<Record<LayerType, fc.Arbitrary<object>>> = {
   AdaptiveMaxPool2d: options({ output_size: fc.oneof(perDimension(2, 0), fc.constant(null)) }),
   BatchNorm1d: batchNorm,
   BatchNorm2d: batchNorm,
+  BatchNorm3d: batchNorm,
+  InstanceNorm1d: batchNorm,
+  InstanceNorm2d: batchNorm,
+  InstanceNorm3d: batchNorm,
+  GroupNorm: fc
+    .tuple(extent, extent, options({}, { eps: number, affine: flag, bias: flag }))
+    .map(([groups, each, given]) => ({ num_groups: groups, num_channels: groups * each, ...given })),
+  RMSNorm: options(
+    { normalized_shape: fc.oneof(extent, fc.array(extent, { minLength: 1, maxLength: 3 })) },
+    { eps: fc.oneof(fc.constant(null), number), elementwise_affine: flag },
+  ),
   LayerNorm: options(
     { normalized_shape: fc.oneof(extent, fc.array(extent, { minLength: 1, maxLength: 3 })) },
     { eps: number, elementwise_affine: flag, bias: flag },
