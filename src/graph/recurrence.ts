@@ -48,7 +48,7 @@ export interface Walk extends Sequence {
   readonly stride: number;
   readonly stepStride: number;
   /** The part's first row at each step of the walk. */
-  at(step: number): number;
+  readonly at: (step: number) => number;
 }
 
 export function walksOf(
