@@ -235,7 +235,12 @@ export const moduleAnswer = about('ModuleAnswer', moduleFields);
 export const parameterList = about('ParameterList', {
   parameters: z.array(
     z
-      .object({ ...parameterFields, numel: z.int(), ...numbersFields })
+      .object({
+        ...parameterFields,
+        numel: z.int().nullable(),
+        status: z.enum(['uninitialized']).optional().describe('Of a lazy module: it has no shape yet.'),
+        ...numbersFields,
+      })
       .register(documented, { id: 'ListedParameter' }),
   ),
 });
@@ -348,9 +353,11 @@ const jobFields = {
   steps: z.int(),
   epoch: z.int(),
   epochs: z.int(),
-  loss: number.describe('Of the last step; null before the first.'),
+  loss: z.union([number, z.null()]).describe('Of the last step; null before the first.'),
   lr: z.array(z.number()).describe('Of each parameter group.'),
-  grad_norm: number.describe('Of all gradients together, before clipping; null before the first step.'),
+  grad_norm: z
+    .union([number, z.null()])
+    .describe('Of all gradients together, before clipping; null before the first step.'),
   examples_per_second: z.number(),
   seconds: z.number(),
   seconds_left: z.number().nullable(),

@@ -6,7 +6,7 @@ import { PACES } from '../src/models/training-schedule.js';
 import { MODES } from '../src/nn/layer.js';
 import { examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
-import { jobAnswer, jobList, problems, success } from './answers.js';
+import { jobAnswer, jobList, problems, success, tag } from './answers.js';
 import { loss, modelParams, path, seed, tensor } from './inputs.js';
 
 const positive = (what: string) => z.int(`must be a whole number of ${what}`).min(1, 'must be at least 1');
@@ -113,9 +113,10 @@ export function trainRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { timeout: _, priority: __, ...body } = request.body;
-      const job = await models.get(request.params.model).train(body, termsOf(request, reply, request.body));
+      const model = models.get(request.params.model);
+      const job = await model.train(body, termsOf(request, reply, request.body));
       if (request.query.wait) await job.over;
-      return reply
+      return tag(reply, model.identity())
         .code(request.query.wait ? 200 : 202)
         .header('location', `/v1/jobs/${job.id}`)
         .send(job.report());
@@ -130,7 +131,10 @@ export function trainRoutes(app: App, models: Registry): void {
         summary: 'List training jobs, the latest first',
         tags: ['training'],
         querystring: strict({ model: z.string().optional() }),
-        response: { 200: success('Those that run, and the latest that are over.', jobList) },
+        response: {
+          200: success('Those that run, and the latest that are over.', jobList),
+          ...problems('INVALID_REQUEST'),
+        },
       },
     },
     async (request, reply) =>

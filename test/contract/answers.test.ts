@@ -21,7 +21,7 @@ async function perform(
   const { path = '', query = '', body, status } = given;
   const url = operation.path
     .replace(/\{(model|dataset)\}/, 'net')
-    .replace(/\{(path|watchpoint)\}/, encodeURIComponent(path));
+    .replace(/\{(path|watchpoint|job)\}/, encodeURIComponent(path));
   const answer = await server.request(operation.method, url + query, body);
   expect(answer.status, `${operationId}: ${answer.text}`).toBe(status);
   const described = operation.responses[status] ?? operation.responses.default!;
@@ -119,6 +119,37 @@ describe('answers', () => {
     });
   });
 
+  it('about gradients', async () => {
+    const inputs = [[1, 2, 3, 4]];
+    const output_grad = [Array(8).fill(1)];
+    const given = { inputs, module: '0', output_grad };
+    await perform('patchParameter', { path: '0.weight', body: { requires_grad: true }, status: 200 });
+    await perform('backward', { body: { ...given, input_grad: true }, status: 200 });
+    await perform('getParameter', { path: '0.weight', status: 200 });
+    await perform('gradcheck', { body: given, status: 200 });
+    await perform('zeroGrad', { body: {}, status: 200 });
+  });
+
+  it('about training', async () => {
+    const data = { inputs: [[1, 2, 3, 4]], targets: [Array(8).fill(1)], module: '0', loss: 'mse_loss' };
+    const optimizer = { name: 'Adam', lr: 0.01 };
+    const { body } = await perform('train', { body: { ...data, optimizer, epochs: 2 }, status: 202 });
+    const { id } = body as { id: string };
+    await perform('getJob', { path: id, status: 200 });
+    await perform('cancelJob', { path: id, status: 200 });
+    await perform('listJobs', { status: 200 });
+    await perform('train', {
+      query: '?wait=true',
+      body: {
+        ...data,
+        optimizer: { name: 'SGD', lr: 1e30 },
+        epochs: 9,
+        validation: { inputs: data.inputs, targets: data.targets },
+      },
+      status: 200,
+    });
+  });
+
   it('about watchpoints', async () => {
     const body = { path: '**', when: 'nan > 0' };
     const made = await perform('addWatchpoint', { body, status: 201 });
@@ -198,6 +229,14 @@ describe('refusals', () => {
     ['addWatchpoint', { body: { path: '', when: 'norm > 1', on: 'values' }, status: 422 }],
     ['getWatchpoint', { path: '9', status: 404 }],
     ['removeWatchpoint', { path: '__proto__', status: 404 }],
+    ['backward', { body: { inputs: [[1, 2, 3, 4]] }, status: 422 }],
+    ['gradcheck', { body: { inputs: [[1, 2]], output_grad: [[1]] }, status: 422 }],
+    ['zeroGrad', { body: { module: '9' }, status: 404 }],
+    [
+      'train',
+      { body: { optimizer: { name: 'SDG' }, loss: 'mse_loss', inputs: [[1]], targets: [[1]] }, status: 422 },
+    ],
+    ['getJob', { path: 'nobody', status: 404 }],
     ['putDataset', { body: { columns: [] }, status: 422 }],
     ['putDataset', { body: { columns: {} }, status: 422 }],
     ['putDataset', { body: { columns: { x: [1], y: [1, 2] } }, status: 422 }],

@@ -47,7 +47,17 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
       terms = args.find(isTerms);
       return reply === undefined ? { ...identity, repr: 'Sequential()' } : reply();
     };
-  const model = new Proxy({}, { get: (_target, method) => echo(String(method)) });
+  const job = { id: 'a', over: Promise.resolve(), cancel: () => undefined, report: () => ({ id: 'a' }) };
+  const model = new Proxy(
+    {
+      identity: () => identity,
+      train: (...args: unknown[]) => {
+        const answered = echo('train')(...args);
+        return reply === undefined ? job : answered;
+      },
+    },
+    { get: (target, method) => Reflect.get(target, method) ?? echo(String(method)) },
+  );
   const registry = {
     size: 1,
     scheduler: new Scheduler({ room: 1, maxDelayUs: 0, maxBatchRows: 1, queue: { perModel: 1, total: 1 } }),
@@ -59,6 +69,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
       if (name !== 'net') throw new ApiError('MODEL_NOT_FOUND', [name]);
       return model;
     },
+    jobs: { get: () => job, list: () => [job] },
     find: () => undefined,
     all: () => [],
     onAdded: () => () => undefined,
