@@ -243,8 +243,8 @@ export interface Op<N extends OpName> {
   ): boolean;
   /** Any of its inputs may have rows. */
   readonly joins?: true;
-  /** Bytes of scratch memory that each part needs. */
-  scratch?(step: Step<N>, kernels: Kernels): number;
+  /** Bytes of scratch memory that each of so many parts needs. */
+  scratch?(step: Step<N>, kernels: Kernels, parts: number): number;
   /** How many parts the work falls into at most, when `wanted` would be good; absent: 1. Parts may run at once. */
   parts?(step: Step<N>, wanted: number): number;
   /** Absent: the output is the first input's bytes. All that can be known before the run is found out here. */

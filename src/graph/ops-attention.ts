@@ -14,6 +14,8 @@ const BYTES = 4;
 /** Scores that stay in the second-level cache. */
 const SCORES = 65_536;
 const TILE_ROWS = 12;
+/** Long sequences are shared by fewer workers, so that all their scores together take no more. */
+const ROOM = 64 * 2 ** 20;
 
 /** So many rows of scores are made at a time. */
 function blockRows({ steps, keys }: Heads): number {
@@ -149,8 +151,10 @@ export const attentionGradient: Op<'attention_gradient'> = {
   },
   rowwise: () => false,
   scratch: ({ inputs, attributes }) => gradientLayout(headsOf(inputs.slice(0, -1), attributes)).bytes,
-  parts({ inputs: [q], attributes: { heads, batchFirst } }, wanted) {
-    return partsOf(q!.shape[batchFirst ? 0 : 1]! * heads, wanted, 1);
+  parts({ inputs, attributes }, wanted) {
+    const of = headsOf(inputs.slice(0, -1), attributes);
+    const most = Math.max(1, Math.floor(ROOM / gradientLayout(of).bytes));
+    return partsOf(of.batch * of.heads, Math.min(wanted, most), 1);
   },
   bind({ inputs, attributes }, parts) {
     const of = headsOf(inputs.slice(0, -1), attributes);

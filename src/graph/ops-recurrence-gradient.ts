@@ -5,7 +5,7 @@ import { numel } from '../tensor/shape.js';
 import type { Kernels } from './kernels.js';
 import type { Op } from './op.js';
 import { partsOf } from './parts.js';
-import { ROW_UNIT, sequenceOf, walksOf, type Cell, type Walk } from './recurrence.js';
+import { ROW_UNIT, rowsOfPart, sequenceOf, walksOf, type Cell, type Walk } from './recurrence.js';
 
 const BYTES = 4;
 
@@ -87,9 +87,11 @@ const CELLS: Readonly<Record<Cell, BackwardCell>> = {
 export const recurrenceGradient: Op<'recurrence_gradient'> = {
   shape: ([x], { cell }) => ({ shape: [...(cell === 'gru' ? [2] : []), ...x!.shape], dtype: 'float32' }),
   rowwise: () => false,
-  scratch({ inputs: [x], attributes }) {
+  scratch({ inputs: [x], attributes }, _kernels, parts) {
     const { batch, n, width, steps } = sequenceOf(x!, attributes);
-    return BYTES * batch * (width + (2 + (attributes.cell === 'lstm' ? steps + 1 : 0)) * n);
+    return (
+      BYTES * rowsOfPart(batch, parts) * (width + (2 + (attributes.cell === 'lstm' ? steps + 1 : 0)) * n)
+    );
   },
   parts: ({ inputs: [x], attributes }, wanted) => partsOf(sequenceOf(x!, attributes).batch, wanted, ROW_UNIT),
   bind({ inputs: [operand], attributes }, parts) {

@@ -7,7 +7,7 @@ import type { Op } from './op.js';
 import { productGradients } from './ops-product.js';
 import { packedBytes } from './panels.js';
 import { partsOf } from './parts.js';
-import { CELLS, ROW_UNIT, sequenceOf, walksOf, type RecurrenceAttributes } from './recurrence.js';
+import { CELLS, ROW_UNIT, rowsOfPart, sequenceOf, walksOf, type RecurrenceAttributes } from './recurrence.js';
 import { requireFloat } from './requirements.js';
 import type { Apply, Value } from './tracer.js';
 
@@ -24,9 +24,9 @@ function recurrent<N extends Recurrence>(name: N): Op<N> {
     },
     rowwise: (_inputs, { batchFirst }) => batchFirst,
     ...(!packed && { packs: true, ownScratch: true }),
-    scratch({ inputs: [x], attributes }) {
+    scratch({ inputs: [x], attributes }, _kernels, parts) {
       const { batch, n, width } = sequenceOf(x!, attributes);
-      return BYTES * batch * (width + 2 * n) + (packed ? 0 : packedBytes(width, n));
+      return BYTES * rowsOfPart(batch, parts) * (width + 2 * n) + (packed ? 0 : packedBytes(width, n));
     },
     parts: ({ inputs: [x], attributes }, wanted) =>
       partsOf(sequenceOf(x!, attributes).batch, wanted, ROW_UNIT),

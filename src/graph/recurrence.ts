@@ -39,6 +39,11 @@ export function sequenceOf({ shape }: Operand, { cell, batchFirst }: RecurrenceA
 /** Rows that read the weight together: fewer would wait for it. */
 export const ROW_UNIT = 8;
 
+/** The rows that the largest of so many parts has. */
+export function rowsOfPart(batch: number, parts: number): number {
+  return Math.min(batch, Math.ceil(batch / ROW_UNIT / parts) * ROW_UNIT);
+}
+
 /** The rows of the batch that one part walks through all steps. */
 export interface Walk extends Sequence {
   readonly count: number;
@@ -48,7 +53,7 @@ export interface Walk extends Sequence {
   readonly stride: number;
   readonly stepStride: number;
   /** The part's first row at each step of the walk. */
-  at(step: number): number;
+  readonly at: (step: number) => number;
 }
 
 export function walksOf(

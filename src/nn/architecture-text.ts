@@ -115,8 +115,7 @@ class Describer {
 
 /** The modules that a module is made of, and those that they are made of. */
 function partsOf(module: Module): Named<Module>[] {
-  const { parts } = LAYERS[module.type];
-  return (parts?.(module.options) ?? []).flatMap(({ name }) => {
+  return (LAYERS[module.type].parts?.(module.options) ?? []).flatMap(({ name }) => {
     const part = module.children.get(name)!;
     return [
       { path: name, value: part },

@@ -341,6 +341,7 @@ class Reader {
       });
       return;
     }
+    if (isObject(json)) this.unnamed(new Map(Object.entries(json)), at);
     const original = this.module(json, {
       ...place,
       path: undefined,

@@ -49,10 +49,10 @@ export function defaultInits({ type, options, parameters }: Module): DefaultInit
 
 /** All that a module's constructor draws, its parts' parameters included, in PyTorch's order. */
 export function constructionInits(module: Module): DefaultInit[] {
-  const { parts, settles } = LAYERS[module.type];
-  const children = (parts?.(module.options) ?? []).map(({ name }) => module.children.get(name)!);
+  const definition = LAYERS[module.type];
+  const children = (definition.parts?.(module.options) ?? []).map(({ name }) => module.children.get(name)!);
   const inits = [...children.flatMap(constructionInits), ...defaultInits(module)];
-  for (const { part, parameter: name, init } of settles?.(module.options) ?? []) {
+  for (const { part, parameter: name, init } of definition.settles?.(module.options) ?? []) {
     const parameter = module.children.get(part)!.parameters.get(name);
     if (parameter) inits.push({ name, parameter, init });
   }

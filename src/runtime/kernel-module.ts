@@ -56,9 +56,10 @@ function smallMemory(): WebAssembly.Memory {
 }
 
 /** Numbers enough for a tile, a remainder of each kind, and a rounding in every step of the chain. */
-const CHECK = { m: 13, n: 35, k: 21 };
+const CHECK = { m: 13, n: 36, k: 21 };
+const LSTM = { cell: 2, gates: 4 };
 
-/** A small product by both engines: undefined where they agree to the bit. */
+/** What both engines have, on small numbers: undefined where they agree to the bit. */
 function difference(code: WebAssembly.Module, engine: Engine): string | undefined {
   const memory = smallMemory();
   const webAssembly = instantiateKernels(code, memory);
@@ -73,15 +74,28 @@ function difference(code: WebAssembly.Module, engine: Engine): string | undefine
   };
   const [x, w, bias] = [take(m * k), take(n * k), take(n)];
   for (const array of [x, w, bias]) array.forEach((_, i) => (array[i] = Math.sin(i + array.byteOffset)));
-  const [panels, y] = [take(Math.ceil(n / 16) * 16 * k), take(m * n)];
-  const [first, second] = [webAssembly, bindNative(engine, memory)].map((kernels) => {
-    y.fill(NaN);
+  const units = n / LSTM.gates;
+  const [panels, scratch] = [take(Math.ceil(n / 16) * 16 * k), take(n + 2 * units)];
+  const [y, weights, states] = [take(m * n), take(m * n), take(m * units)];
+  const results = [webAssembly, { ...webAssembly, ...bindNative(engine, memory) }].map((kernels) => {
+    const given = [y, weights, states];
+    for (const array of given) array.fill(NaN);
     kernels.pack(w.byteOffset, panels.byteOffset, n, k);
     kernels.linear(x.byteOffset, panels.byteOffset, bias.byteOffset, y.byteOffset, m, n, n, k, 0);
-    return y.slice();
+    kernels.softmax_rows(y.byteOffset, weights.byteOffset, m, n);
+    kernels.pack(w.byteOffset, panels.byteOffset, n, units);
+    // prettier-ignore
+    kernels.recurrence(
+      LSTM.cell, y.byteOffset, panels.byteOffset, bias.byteOffset, scratch.byteOffset, states.byteOffset,
+      1, m, 1, m, units, 0,
+    );
+    return { product: y.slice(), softmax: weights.slice(), recurrence: states.slice() };
   });
-  const wrong = first!.findIndex((value, i) => !Object.is(value, second![i]));
-  return wrong < 0
-    ? undefined
-    : `the native product (${engine}) differs from WebAssembly's: ${second![wrong]} is not ${first![wrong]}`;
+  const [first, second] = results as [(typeof results)[0], (typeof results)[0]];
+  for (const name of ['product', 'softmax', 'recurrence'] as const) {
+    const wrong = first[name].findIndex((value, i) => !Object.is(value, second[name][i]));
+    if (wrong < 0) continue;
+    return `the native ${name} (${engine}) differs from WebAssembly's: ${second[name][wrong]} is not ${first[name][wrong]}`;
+  }
+  return undefined;
 }

@@ -100,7 +100,7 @@ function traceLayers(
   { cell, trace }: { cell: Cell; trace: Trace },
 ): Value {
   const { tracer } = trace;
-  requireSequence(type, x, options.input_size as number);
+  requireSequence(type, x, options);
   // What has no batch is a batch of one.
   const batched = x.shape.length === 3;
   const batchFirst = options.batch_first === true || !batched;
@@ -135,7 +135,8 @@ function dropBetween(
 }
 
 /** In PyTorch's words. */
-function requireSequence(type: string, { shape, dtype }: Operand, features: number): void {
+function requireSequence(type: string, { shape, dtype }: Operand, options: Options): void {
+  const features = options.input_size as number;
   if (dtype !== 'float32') {
     throw new DTypeError(`input must have the type torch.float32, got type torch.${dtype}`);
   }
@@ -146,6 +147,9 @@ function requireSequence(type: string, { shape, dtype }: Operand, features: numb
     throw new ShapeError(
       `input.size(-1) must be equal to input_size. Expected ${features}, got ${shape.at(-1)}`,
     );
+  }
+  if (shape[shape.length === 3 && options.batch_first === true ? 1 : 0] === 0) {
+    throw new ShapeError('Expected sequence length to be larger than 0 in RNN');
   }
 }
 

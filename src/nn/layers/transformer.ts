@@ -55,23 +55,22 @@ export const TRANSFORMER_LAYERS = {
       ];
     },
     trace: ({ options }, x, trace) => {
-      const { child } = trace;
-      const attended = (value: Value): Value => dropFirst(child('self_attn', value), options, trace);
+      const attended = (value: Value): Value => dropFirst(trace.child('self_attn', value), options, trace);
       const fed = (value: Value): Value => {
         const inner = trace.tracer.apply(
           options.activation as 'relu' | 'gelu',
-          [child('linear1', value)],
+          [trace.child('linear1', value)],
           {},
         );
-        return child('dropout2', child('linear2', child('dropout', inner)));
+        return trace.child('dropout2', trace.child('linear2', trace.child('dropout', inner)));
       };
       const sum = (a: Value, b: Value): Value => trace.tracer.apply('add', [a, b], {});
       if (options.norm_first === true) {
-        const middle = sum(x, attended(child('norm1', x)));
-        return sum(middle, fed(child('norm2', middle)));
+        const middle = sum(x, attended(trace.child('norm1', x)));
+        return sum(middle, fed(trace.child('norm2', middle)));
       }
-      const middle = child('norm1', sum(x, attended(x)));
-      return child('norm2', sum(middle, fed(middle)));
+      const middle = trace.child('norm1', sum(x, attended(x)));
+      return trace.child('norm2', sum(middle, fed(middle)));
     },
     flow: ({ d_model }) => ({ takes: { axes: [-1], extent: d_model as number, of: 'features' }, changes: 0 }),
   },
@@ -93,9 +92,9 @@ export const TRANSFORMER_LAYERS = {
 } satisfies Record<string, LayerDefinition>;
 
 /** PyTorch draws step by step, whatever comes first in the input: its attention computes that way. */
-function dropFirst(value: Value, { batch_first, dropout }: Options, { tracer, mode, child }: Trace): Value {
+function dropFirst(value: Value, { batch_first, dropout }: Options, trace: Trace): Value {
   const turns = batch_first === true && value.shape.length === 3;
-  if (!turns || mode === 'eval' || numberOf(dropout!) === 0) return child('dropout1', value);
-  const turned = (x: Value): Value => tracer.apply('permute', [x], { dims: [1, 0, 2] });
-  return turned(child('dropout1', turned(value)));
+  if (!turns || trace.mode === 'eval' || numberOf(dropout!) === 0) return trace.child('dropout1', value);
+  const turned = (x: Value): Value => trace.tracer.apply('permute', [x], { dims: [1, 0, 2] });
+  return turned(trace.child('dropout1', turned(value)));
 }

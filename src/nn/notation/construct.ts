@@ -179,12 +179,14 @@ function isNone(value: Value): boolean {
   return value.is === 'constant' && value.value === null;
 }
 
+/** What has one of these has parameters, and takes their placement last. */
+const PLACED = ['parameters', 'parts', 'lazy'] as const;
+
 /** Names of the arguments that are taken by position. Embedding's placement stands behind weights, which are not,
  * and so does more of EmbeddingBag. */
 function positionsOf(type: LayerType, names: readonly string[]): string[] {
-  const { parameters, parts, lazy } = LAYERS[type];
   if (type === 'EmbeddingBag') return names.slice(0, names.indexOf('include_last_offset'));
-  const placed = (parameters ?? parts ?? lazy) !== undefined && type !== 'Embedding';
+  const placed = PLACED.some((kind) => LAYERS[type][kind] !== undefined) && type !== 'Embedding';
   const own = names.filter((name) => KEYWORD_ONLY.get(type) !== name);
   return placed ? [...own, ...PLACEMENT.keys()] : own;
 }

@@ -81,6 +81,27 @@ describe.each(Object.entries(LAYERS))('%s', (_type, { architecture, width }) => 
     }
   });
 
+  it("gives the gradient of each row's input the bits that it has alone", () => {
+    const slice = ({ shape, data }: Tensor, row: number): Tensor => {
+      const each = data.length / BATCH;
+      return {
+        shape: [1, ...shape.slice(1)],
+        dtype: 'float32',
+        data: data.slice(row * each, (row + 1) * each),
+      };
+    };
+    const outputGrad = float(all.shape, 99);
+    const { plan, inputGrads } = run({ architecture: batchFirst, state, inputs: [input], outputGrad });
+    expect(plan.steps.some(({ op, parts }) => op.endsWith('_gradient') && parts > 1)).toBe(true);
+    const each = inputGrads[0]!.length / BATCH;
+    for (const row of [0, 7, 8, BATCH - 1]) {
+      const own = { inputs: [slice(input, row)], outputGrad: slice(outputGrad, row) };
+      const alone = run({ architecture: batchFirst, state, ...own });
+      const among = inputGrads[0]!.subarray(row * each, (row + 1) * each);
+      expect(bits(alone.inputGrads[0]!), `row ${row}`).toEqual(bits(among));
+    }
+  });
+
   it('is told to be row by row, and shares its steps', () => {
     const kept = run({ architecture: batchFirst, state, inputs: [input], unpacked: false, gradients: false });
     expect(kept.plan.rowwise).toBe(true);
