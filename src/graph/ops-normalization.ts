@@ -1,5 +1,7 @@
 // Layer and RMS normalisation, and the softmax family.
 
+import { reshape } from './broadcasting.js';
+import type { Value } from './tracer.js';
 import { numel, sameShape, type Shape } from '../tensor/shape.js';
 import { DTypeError, ShapeError, type Op } from './op.js';
 import { partsOf, ranges } from './parts.js';
@@ -136,6 +138,19 @@ export function softmax<N extends 'softmax' | 'log_softmax'>(name: N): Op<N> {
       const at = resolved(dim, shape.length);
       const [outer, d, inner] = [numel(shape.slice(0, at)), shape[at] ?? 1, numel(shape.slice(at + 1))];
       return (kernels, { inputs, output }) => kernels[name](inputs[0]!, output, outer, d, inner);
+    },
+    // softmax: y (g - Σ g y); log_softmax: g - exp(y) Σ g
+    gradient({ attributes: { dim }, output, gradient }, apply) {
+      const start = resolved(dim, output.shape.length);
+      const kept = output.shape.map((extent, i) => (i === start ? 1 : extent));
+      const total = (x: Value): Value =>
+        output.shape.length === 0 ? x : reshape(apply, apply('sum', [x], { start, end: start + 1 }), kept);
+      if (name === 'softmax') {
+        const mean = total(apply('mul', [gradient, output], {}));
+        return [apply('mul', [output, apply('sub', [gradient, mean], {})], {})];
+      }
+      const spread = apply('mul', [apply('exp', [output], {}), total(gradient)], {});
+      return [apply('sub', [gradient, spread], {})];
     },
     cost: (_inputs, output) => 12 * numel(output.shape),
   };

@@ -6,7 +6,7 @@ import { sumTo } from '../graph/broadcasting.js';
 import { differentiate, GradientError, type Seed } from '../graph/gradient.js';
 import { DTypeError, type Operand } from '../graph/op.js';
 import { makePlan, type Plan } from '../graph/plan.js';
-import { Tracer, type Output, type Stored, type Value } from '../graph/tracer.js';
+import { Tracer, type Apply, type Output, type Stored, type Value } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
 import type { Module, Parameter } from '../nn/module.js';
@@ -158,16 +158,45 @@ function sameExtents(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
 
-/** Throws INVALID_REQUEST for a loss that is not known. */
+/** Each element's loss, of which the mean is taken. Formulas: torch.nn.functional. */
+const LOSSES: Readonly<Record<string, (apply: Apply, output: Value, target: Value) => Value>> = {
+  mse_loss: (apply, output, target) => {
+    const difference = apply('sub', [output, target], {});
+    return apply('mul', [difference, difference], {});
+  },
+  l1_loss: (apply, output, target) => apply('abs', [apply('sub', [output, target], {})], {}),
+  smooth_l1_loss: (apply, output, target) => {
+    const distance = apply('abs', [apply('sub', [output, target], {})], {});
+    const near = apply('affine', [apply('mul', [distance, distance], {})], { scale: 0.5, shift: 0 });
+    const far = apply('affine', [distance], { scale: 1, shift: -0.5 });
+    const one = apply('fill', [], { shape: distance.shape, value: 1 });
+    return apply('where', [apply('less', [distance, one], {}), near, far], {});
+  },
+  // log(1 + exp(x)) - x t
+  binary_cross_entropy_with_logits: (apply, output, target) =>
+    apply('sub', [apply('softplus', [output], { a: 1, b: 88 }), apply('mul', [output, target], {})], {}),
+};
+
+/** Throws INVALID_REQUEST for a loss that is not known, and for options: there are none yet. */
 function traceLoss(
   { apply }: Tracer,
   loss: LossSpec,
   { output, target }: { output: Value; target: Value },
 ): Value {
-  if (loss.name !== 'mse_loss') {
-    throw new ApiError('INVALID_REQUEST', [], [{ path: 'loss.name', message: 'must be mse_loss' }]);
+  const { name, ...options } = loss;
+  const known = Object.keys(LOSSES);
+  if (typeof name !== 'string' || !known.includes(name)) {
+    throw new ApiError(
+      'INVALID_REQUEST',
+      [],
+      [{ path: 'loss.name', message: `must be one of ${known.join(', ')}` }],
+    );
   }
-  const difference = apply('sub', [output, target], {});
-  const sum = sumTo(apply, apply('mul', [difference, difference], {}), []);
-  return apply('affine', [sum], { scale: 1 / numel(difference.shape), shift: 0 });
+  const faults = Object.keys(options).map((option) => ({
+    path: `loss.${option}`,
+    message: 'unknown option',
+  }));
+  if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
+  const each = LOSSES[name]!(apply, output, target);
+  return apply('affine', [sumTo(apply, each, [])], { scale: 1 / numel(each.shape), shift: 0 });
 }
