@@ -111,6 +111,8 @@ export type Kernels = OptimizerKernels &
     ): void;
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
+    /** y[n,classes] = 1 at the index, else 0; index: int64[n]. -1, or the first i whose index is outside. */
+    one_hot(index: number, y: number, n: number, classes: number): number;
     /** y[i] = value */
     fill(y: number, n: number, value: number): void;
     /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */

@@ -135,6 +135,8 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   where: Record<never, never>;
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
+  /** indices int64 [...] → [..., classes]: 1 at the index, else 0 */
+  one_hot: { classes: number };
   /** one value everywhere */
   fill: { shape: Shape; value: number };
   /** over dimensions start ... end - 1, which are gone then */

@@ -9,6 +9,7 @@ import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
 import { linear } from './ops-linear.js';
+import { oneHot } from './ops-one-hot.js';
 import {
   batchNorm,
   batchNormGradient,
@@ -112,6 +113,7 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   mul: binary('mul'),
   div: binary('div'),
   affine,
+  one_hot: oneHot,
   fill,
   sum,
   abs: pointwiseFunction('abs'),

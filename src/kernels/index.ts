@@ -6,7 +6,7 @@ import { maddIsFused } from './lanes';
 
 export * from './activation-gradients';
 export * from './activations';
-export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
+export { add, affine, copy, div, fill, gather, mul, one_hot, sub, sum } from './arithmetic';
 export {
   batch_norm_gradient, channel_affine, channel_dot, channel_sum, channel_variance, increment, running_average,
 } from './channels';

@@ -4,7 +4,7 @@
 import { ApiError } from '../errors.js';
 import { sumTo } from '../graph/broadcasting.js';
 import { differentiate, GradientError, type Seed } from '../graph/gradient.js';
-import { DTypeError, type Operand } from '../graph/op.js';
+import { DTypeError, ShapeError, type Operand } from '../graph/op.js';
 import { makePlan, type Plan } from '../graph/plan.js';
 import { Tracer, type Apply, type Output, type Stored, type Value } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
@@ -184,7 +184,7 @@ function traceLoss(
   { output, target }: { output: Value; target: Value },
 ): Value {
   const { name, ...options } = loss;
-  const known = Object.keys(LOSSES);
+  const known = [...Object.keys(LOSSES), 'cross_entropy'];
   if (typeof name !== 'string' || !known.includes(name)) {
     throw new ApiError(
       'INVALID_REQUEST',
@@ -197,6 +197,18 @@ function traceLoss(
     message: 'unknown option',
   }));
   if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
+  if (name === 'cross_entropy') {
+    const classes = output.shape[1] ?? 0;
+    if (output.shape.length !== 2 || target.shape.length !== 1) {
+      throw new ShapeError('cross_entropy takes outputs of [rows, classes] and a class for each row');
+    }
+    const chosen = apply(
+      'mul',
+      [apply('log_softmax', [output], { dim: 1 }), apply('one_hot', [target], { classes })],
+      {},
+    );
+    return apply('affine', [sumTo(apply, chosen, [])], { scale: -1 / target.shape[0]!, shift: 0 });
+  }
   const each = LOSSES[name]!(apply, output, target);
   return apply('affine', [sumTo(apply, each, [])], { scale: 1 / numel(each.shape), shift: 0 });
 }
