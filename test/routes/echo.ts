@@ -56,7 +56,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
         return reply === undefined ? job : answered;
       },
     },
-    { get: (target, method) => Reflect.get(target, method) ?? echo(String(method)) },
+    { get: (target, method) => (Reflect.get(target, method) as unknown) ?? echo(String(method)) },
   );
   const registry = {
     size: 1,
