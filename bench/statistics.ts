@@ -18,8 +18,7 @@ const SMALL = 64;
 /** Sums, extremes and counts of what is looked at in JavaScript, element by element, in two passes. */
 function plainly(data: Float32Array): number {
   let [min, max, sum, squares, zeros, strange] = [Infinity, -Infinity, 0, 0, 0, 0];
-  for (let i = 0; i < data.length; i++) {
-    const x = data[i]!;
+  for (const x of data) {
     sum += x;
     squares += x * x;
     if (x < min) min = x;
@@ -29,7 +28,7 @@ function plainly(data: Float32Array): number {
   }
   const mean = sum / data.length;
   let deviations = 0;
-  for (let i = 0; i < data.length; i++) deviations += (data[i]! - mean) ** 2;
+  for (const x of data) deviations += (x - mean) ** 2;
   return deviations + squares + zeros + strange + min + max;
 }
 
