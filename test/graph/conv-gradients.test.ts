@@ -49,7 +49,7 @@ function run<N extends OpName>(
   const at = { inputs: addresses, output: arena.space(numel(output.shape)), scratch: 0, panels: 0 };
   const bound = row.bind!(step, most, null);
   for (let part = most - 1; part >= 0; part--) {
-    at.scratch = arena.scratch(row.scratch?.(step, kernels) ?? 0);
+    at.scratch = arena.scratch(row.scratch?.(step, kernels, 1) ?? 0);
     bound(kernels, at, part);
   }
   expect(arena.intact()).toBe(true);
