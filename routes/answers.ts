@@ -282,13 +282,22 @@ export const loadedAnswer = about('LoadedStateDict', {
   unexpected_keys: z.array(z.string()),
 });
 
+/** By path: tensors, or statistics. */
+const captured = z.record(z.string(), z.union([tensor, statisticsAnswer, z.null()]));
+
 export const backwardAnswer = about('Gradients', {
   parameters: z.array(named),
   loss: z.number().nullable().describe('null with output_grad.'),
-  input_grad: tensor
-    .nullable()
+  input_grad: z
+    .union([tensor.nullable(), z.record(z.string(), tensor.nullable())])
     .optional()
-    .describe('With input_grad: null where the loss does not depend on it.'),
+    .describe('With input_grad: null where the loss does not depend on it; of several inputs by name.'),
+  captured: captured.optional().describe('With capture: outputs by the paths of modules.'),
+  captured_grads: captured
+    .optional()
+    .describe(
+      'With capture_grad: gradients by the paths of modules; null where the loss does not depend on it.',
+    ),
 });
 
 const alertFields = z.object({
@@ -384,7 +393,10 @@ export const jobList = z
   .object({ jobs: z.array(z.object(jobFields)) })
   .register(documented, { id: 'JobList' });
 
-export const forwardAnswer = about('Outputs', { outputs: tensor });
+export const forwardAnswer = about('Outputs', {
+  outputs: tensor,
+  captured: captured.optional().describe('With capture: outputs by the paths of modules.'),
+});
 
 export const changesAnswer = about('Changes', {
   oldest: z.int().describe('The oldest revision that the log still has.'),

@@ -1,6 +1,7 @@
 // Gradients: a backward pass adds to them, zero_grad takes them away.
 
 import { z } from 'zod';
+import { captureSchema, interventionsSchema } from '../src/models/inside-schema.js';
 import type { Registry } from '../src/models/registry.js';
 import { MODES } from '../src/nn/layer.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
@@ -33,14 +34,26 @@ const backwardBody = strict({
     .boolean('must be true or false')
     .default(false)
     .describe('Answer the gradient of the inputs too.'),
+  capture: captureSchema.optional(),
+  capture_grad: z
+    .boolean('must be true or false')
+    .default(false)
+    .describe('Answer the gradients of what is captured too, as `captured_grads`.'),
+  interventions: interventionsSchema.optional(),
   timeout: timeout.optional(),
   priority: priority.optional(),
-}).meta(
-  examples(
-    { inputs: [[1, 2, 3, 4]], targets: [[1]], loss: { name: 'mse_loss' } },
-    { inputs: [[1, 2, 3, 4]], output_grad: [[1]], input_grad: true },
-  ),
-);
+})
+  .refine(({ capture, capture_grad: wanted }) => !wanted || capture !== undefined, {
+    path: ['capture_grad'],
+    message: 'of what? there is no capture',
+  })
+  .meta(
+    examples(
+      { inputs: [[1, 2, 3, 4]], targets: [[1]], loss: { name: 'mse_loss' } },
+      { inputs: [[1, 2, 3, 4]], output_grad: [[1]], input_grad: true },
+      { inputs: [[1, 2, 3, 4]], output_grad: [[1]], capture: ['0'], capture_grad: true },
+    ),
+  );
 
 const positive = z.number('must be a number').positive('must be above 0');
 
@@ -83,11 +96,14 @@ export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter)
           ...problems(
             'MODEL_NOT_FOUND',
             'MODULE_NOT_FOUND',
+            'PARAMETER_NOT_FOUND',
             'QUOTA_EXCEEDED',
             'INVALID_REQUEST',
             'TENSOR_INVALID',
             'VALUE_INVALID',
             'SHAPE_MISMATCH',
+            'INDEX_INVALID',
+            'INDEX_OUT_OF_RANGE',
             'NOT_CALLABLE',
             'NOT_DIFFERENTIABLE',
             'WORKER_LOST',
@@ -98,9 +114,9 @@ export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter)
       },
     },
     async (request, reply) => {
-      const { timeout: _, priority: __, ...body } = request.body;
+      const { timeout: _, priority: __, capture_grad: captureGrad, ...body } = request.body;
       const terms = termsOf(request, reply, request.body);
-      const made = await models.get(request.params.model).backward(body, terms);
+      const made = await models.get(request.params.model).backward({ ...body, captureGrad }, terms);
       return answerTensors(reply, made, { layout: request.query.layout, writer });
     },
   );

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import { ApiError } from '../src/errors.js';
 import { release } from '../src/models/forward-answer.js';
+import { insideRequest } from '../src/models/inside.js';
+import { captureSchema, interventionsSchema } from '../src/models/inside-schema.js';
 import type { Outputs } from '../src/models/forwards.js';
 import type { Registry } from '../src/models/registry.js';
 import { MODES, type Mode } from '../src/nn/layer.js';
@@ -34,9 +36,21 @@ const forwardBody = z
       timeout: timeout.optional(),
       priority: priority.optional(),
       mode: mode.default('eval'),
+      capture: captureSchema.optional(),
+      interventions: interventionsSchema.optional(),
     }),
   )
-  .meta(examples({ inputs: [[1, 2, 3, 4]] }, { inputs: [[1, 2, 3, 4]], module: '0' }));
+  .meta(
+    examples(
+      { inputs: [[1, 2, 3, 4]] },
+      { inputs: [[1, 2, 3, 4]], module: '0' },
+      {
+        inputs: [[1, 2, 3, 4]],
+        capture: ['0'],
+        interventions: { outputs: { 0: { op: 'mul', value: 0, index: ':,3' } } },
+      },
+    ),
+  );
 
 /** A raw body is the inputs and nothing else: what stands beside them in JSON stands in the query. */
 const forwardQuery = strict({ layout, module: module.optional(), mode: mode.optional() });
@@ -79,12 +93,15 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
           ...problems(
             'MODEL_NOT_FOUND',
             'MODULE_NOT_FOUND',
+            'PARAMETER_NOT_FOUND',
             'NOT_ACCEPTABLE',
             'QUOTA_EXCEEDED',
             'INVALID_REQUEST',
             'TENSOR_INVALID',
             'VALUE_INVALID',
             'SHAPE_MISMATCH',
+            'INDEX_INVALID',
+            'INDEX_OUT_OF_RANGE',
             'NOT_CALLABLE',
             'CLIENT_GONE',
             'WORKER_LOST',
@@ -99,17 +116,19 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
       const { layout, ...options } = request.query;
       const terms = termsOf(request, reply, request.body);
       const begun = laneOutcome(request.raw);
-      const asked = withOptions(request.body, options);
+      const { capture, interventions, ...body } = withOptions(request.body, options);
+      const inside = insideRequest({ capture, interventions });
       const model = models.get(request.params.model);
-      const body = await (begun ??
-        (asked.mode === 'train' ? model.trainForward(asked, terms) : model.forward(asked, terms)));
-      if (type === RAW_MEDIA_TYPE && !(body.outputs instanceof TensorValue)) {
-        release(body as Outputs);
-        throw new ApiError('NOT_ACCEPTABLE', ['JSON, having several outputs,']);
+      const made = await (begun ??
+        (body.mode === 'train'
+          ? model.trainForward({ ...body, ...inside }, terms)
+          : model.forward({ ...body, inside }, terms)));
+      if (type !== RAW_MEDIA_TYPE) return answerTensors(reply, made, { layout, writer });
+      if (!(made.outputs instanceof TensorValue) || capture) {
+        release(made as Outputs);
+        throw new ApiError('NOT_ACCEPTABLE', ['JSON, having several tensors,']);
       }
-      return type === RAW_MEDIA_TYPE
-        ? answerRaw(reply, body, { field: 'outputs', writer })
-        : answerTensors(reply, body, { layout, writer });
+      return answerRaw(reply, made, { field: 'outputs', writer });
     },
   );
 }

@@ -150,6 +150,8 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   slice: { dim: number; start: number; step: number; count: number };
   /** gradient of slice's output → gradient of its input, which has `extent` elements along the dimension */
   slice_gradient: { dim: number; start: number; step: number; extent: number };
+  /** x, part → x with the part in the places of elements start, start + step, ... of each dimension, as many as it has */
+  assign: { starts: readonly number[]; steps: readonly number[] };
   /** s (the input or output of the function, see ops-pointwise), gradient of the output → gradient of the input */
   unary_gradient: { of: UnaryName; a?: number; b?: number };
   /** w[..., n, k] (transposed: [..., k, n]) → panels[..., ceil(n/16), k, 16], see Kernels.pack */

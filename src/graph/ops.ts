@@ -3,6 +3,7 @@
 
 import { attention, attentionGradient } from './ops-attention.js';
 import { affine, binary, fill, sum } from './ops-arithmetic.js';
+import { assign } from './ops-assign.js';
 import { elementwise, extreme, where } from './ops-elementwise.js';
 import { pointwiseFunction } from './ops-functions.js';
 import { cat, slice, sliceGradient } from './ops-joining.js';
@@ -143,6 +144,7 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   cat,
   slice,
   slice_gradient: sliceGradient,
+  assign,
   unary_gradient: unaryGradient,
   pack,
   product,

@@ -54,6 +54,8 @@ export class Tracer {
   readonly nodes: Node[] = [];
   /** What stored tensors are after the run, where that is another value (a BatchNorm's running statistics). */
   readonly updates = new Map<Stored, Value>();
+  /** What stands for stored tensors in this graph, which leaves them as they are. */
+  private readonly substitutes = new Map<Stored, Value>();
   private readonly options: TracerOptions;
   private readonly inputs: Operand[] = [];
   private readonly stored = new Map<Stored, number>();
@@ -72,8 +74,8 @@ export class Tracer {
   /** The value of a parameter or buffer; null for a registered absence. */
   read(parameter: Stored | null | undefined): Value | null {
     if (!parameter) return null;
-    const updated = this.updates.get(parameter);
-    if (updated) return updated;
+    const other = this.updates.get(parameter) ?? this.substitutes.get(parameter);
+    if (other) return other;
     let index = this.stored.get(parameter);
     if (index === undefined) this.stored.set(parameter, (index = this.stored.size));
     return { shape: parameter.shape, dtype: parameter.dtype, source: { from: 'stored', index } };
@@ -81,7 +83,12 @@ export class Tracer {
 
   /** From here on the parameter is this value, which a run leaves to its caller. */
   update(parameter: Stored, value: Value): void {
-    this.updates.set(parameter, value);
+    (this.substitutes.has(parameter) ? this.substitutes : this.updates).set(parameter, value);
+  }
+
+  /** From here on this value is read in the parameter's place, and nothing that becomes of it is the parameter's. */
+  substitute(parameter: Stored, value: Value): void {
+    this.substitutes.set(parameter, value);
   }
 
   readonly apply: Apply = (op, inputs, attributes) => {

@@ -17,10 +17,11 @@ export class Complaints {
     if (faults.length > 0) this.all.push({ error: new ApiError(code, [], faults), values: [], faults });
   }
 
-  /** One fault of a code whose text has values. */
-  refuse(code: ErrorCode, values: readonly string[], at: string): void {
-    const error = new ApiError(code, values);
-    this.all.push({ error, values, faults: [{ path: at, message: error.message }] });
+  /** One fault of a code whose text has values: where it is, and what more is to be said of it. */
+  refuse(code: ErrorCode, values: readonly string[], at: string | Fault): void {
+    const fault = typeof at === 'string' ? undefined : at;
+    const error = new ApiError(code, values, fault && [fault]);
+    this.all.push({ error, values, faults: [fault ?? { path: at as string, message: error.message }] });
   }
 
   /**

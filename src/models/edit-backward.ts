@@ -4,47 +4,68 @@
 import { ApiError } from '../errors.js';
 import type { Mode } from '../nn/layer.js';
 import { namedParameters, type Module, type Parameter } from '../nn/module.js';
+import { inputNames } from '../nn/signature.js';
 import { wireNumber } from '../tensor/number-schema.js';
+import type { TensorValue } from '../tensor/tensor-value.js';
+import { tell, type Told } from './captured.js';
 import { gradientOf, type Storage } from './companion.js';
+import type { Draft } from './draft.js';
+import type { NamedTensors } from './forward-answer.js';
+import { givenTo } from './given.js';
+import { insideOf, type InsideRequest } from './inside.js';
 import type { Goal, LossSpec, PassSpec } from './pass.js';
 import { planned, type Given, type Passes } from './passes.js';
+import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState, type Preparation } from './state.js';
 
-export interface TrainForwardRequest {
+export interface PassRequest extends InsideRequest {
   readonly module: string;
   readonly inputs: unknown;
+  readonly mode: Mode;
 }
 
-export interface BackwardRequest extends TrainForwardRequest {
-  readonly mode: Mode;
+export interface BackwardRequest extends PassRequest {
   readonly targets?: unknown;
   readonly loss?: LossSpec | undefined;
   readonly output_grad?: unknown;
   readonly input_grad: boolean;
 }
 
+/** A forward by a pass: what it answers, and what is another afterwards (in train mode). */
+export async function passForward(
+  state: ModelState,
+  draft: Draft,
+  { passes, request }: { passes: Passes; request: PassRequest },
+): Promise<{ touched: readonly Storage[]; answer: { outputs: TensorValue | NamedTensors } & Told }> {
+  const { module, path } = moduleAt(state, request.module);
+  const { spec: inside, values = [] } = insideOf(request) ?? {};
+  const given = givenTo(module, request.inputs);
+  const spec: PassSpec = {
+    module,
+    mode: request.mode,
+    inputs: given.map(planned),
+    others: [],
+    goal: null,
+    parameters: [],
+    accumulated: new Set(),
+    inputGrad: false,
+    inside,
+    values: values.map(plannedFloat),
+  };
+  const pass = passes.find(keyOf(path, spec), spec);
+  const result = await passes.run(pass, state, draft, [...given, ...values]);
+  const told = await tell(pass, result, request);
+  const { output } = pass.slots;
+  const named = pass.names?.map((name, i) => [name, result.read(output + i)] as const);
+  const outputs = named ? Object.fromEntries(named) : result.read(output);
+  return { touched: result.touched, answer: { outputs, ...told } };
+}
+
 /** net.train()(inputs): batch statistics, dropout; running statistics and the generator move on. */
-export function trainForward(request: TrainForwardRequest, passes: Passes): Preparation {
+export function trainForward(request: PassRequest, passes: Passes): Preparation {
   return async (state, draft) => {
-    const { module, path } = moduleAt(state, request.module);
-    const given = [{ value: request.inputs, path: 'inputs' }];
-    const spec: PassSpec = {
-      module,
-      mode: 'train',
-      inputs: given.map(planned),
-      others: [],
-      goal: null,
-      parameters: [],
-      accumulated: new Set(),
-      inputGrad: false,
-    };
-    const pass = passes.find(keyOf(path, spec), spec);
-    const { read, touched } = await passes.run(pass, state, draft, given);
-    return {
-      kind: 'forward',
-      touched: wholly(touched),
-      answer: { outputs: read(pass.slots.output) },
-    };
+    const { touched, answer } = await passForward(state, draft, { passes, request });
+    return { kind: 'forward', touched: wholly(touched), answer: { ...answer } };
   };
 }
 
@@ -53,28 +74,37 @@ export function backward(request: BackwardRequest, passes: Passes): Preparation 
   return async (state, draft) => {
     const { module, path } = moduleAt(state, request.module);
     const { goal, others } = goalOf(request);
-    const given = [{ value: request.inputs, path: 'inputs' }, ...others];
+    const { spec: inside, values = [] } = insideOf(request) ?? {};
+    const inputs = givenTo(module, request.inputs);
     const parameters = trained(state, module);
     const spec: PassSpec = {
       module,
       mode: request.mode,
-      inputs: given.slice(0, 1).map(planned),
+      inputs: inputs.map(planned),
       others: others.map(planned),
       goal,
       parameters,
       accumulated: new Set(parameters.filter((parameter) => state.tensors.find(gradientOf(parameter)))),
       inputGrad: request.input_grad,
+      inside,
+      values: values.map(plannedFloat),
     };
     const pass = passes.find(keyOf(path, spec), spec);
-    const { read, touched } = await passes.run(pass, state, draft, given);
+    const result = await passes.run(pass, state, draft, [...inputs, ...others, ...values]);
+    const told = await tell(pass, result, request);
+    const { read, touched } = result;
     const { loss, inputGrads } = pass.slots;
-    const [inputGrad] = inputGrads;
+    const grads = inputGrads.map((slot) => (slot === null ? null : read(slot)));
+    const names = inputNames(module);
+    const inputGrad =
+      inputs.length > 1 ? Object.fromEntries(grads.map((grad, i) => [names![i]!, grad])) : grads[0];
     return {
       kind: 'backward',
       touched: wholly(touched),
       answer: {
         loss: loss === null ? null : wireNumber(Number(read(loss).data[0])),
-        ...(request.input_grad && { input_grad: inputGrad === null ? null : read(inputGrad!) }),
+        ...(request.input_grad && { input_grad: inputGrad }),
+        ...told,
       },
     };
   };
@@ -137,9 +167,12 @@ function idOf(parameter: Parameter): number {
   return id;
 }
 
+/** Values that interventions take are float32, whatever the client says. */
+const plannedFloat = (given: Given): PlannedInput => ({ ...planned(given), dtype: 'float32' });
+
 /** What a pass depends on, besides the structure, whose passes are dropped with it. */
 function keyOf(path: string, spec: PassSpec): string {
-  const { mode, inputs, others, goal, parameters, accumulated, inputGrad } = spec;
+  const { mode, inputs, others, goal, parameters, accumulated, inputGrad, inside, values } = spec;
   const wanted = parameters.map((parameter) => [idOf(parameter), accumulated.has(parameter)]);
-  return JSON.stringify([path, mode, inputs, others, goal, wanted, inputGrad]);
+  return JSON.stringify([path, mode, inputs, others, goal, wanted, inputGrad, inside, values]);
 }

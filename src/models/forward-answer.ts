@@ -15,6 +15,6 @@ export function forwardText({ name, epoch, revision, outputs }: Outputs): string
 export type NamedTensors = Readonly<Record<string, TensorValue>>;
 
 /** Of an answer that is not sent, or not any more. */
-export function release({ outputs }: Pick<Outputs, 'outputs'>): void {
-  for (const tensor of tensorsIn({ outputs })) if (tensor instanceof HeldTensor) tensor.release();
+export function release({ outputs, captured }: Pick<Outputs, 'outputs' | 'captured'>): void {
+  for (const tensor of tensorsIn({ outputs, captured })) if (tensor instanceof HeldTensor) tensor.release();
 }

@@ -16,6 +16,7 @@ import { outputNames } from '../nn/signature.js';
 import type { Workplace } from './draft.js';
 import type { NamedTensors } from './forward-answer.js';
 import { givenTo, type Given } from './given.js';
+import type { InsideRequest } from './inside.js';
 import type { Panels } from './panels.js';
 import type { KnownPlan, PlannedInput, Plans, Recipe } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
@@ -24,6 +25,8 @@ export interface ForwardRequest {
   readonly inputs: unknown;
   /** "" runs the whole model. */
   readonly module: string;
+  /** What is looked at, or is another, inside of it: such a forward goes another way, alone (see edit-backward.ts). */
+  readonly inside?: InsideRequest | undefined;
 }
 
 export interface Means {

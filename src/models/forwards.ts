@@ -5,6 +5,7 @@ import { ValueError } from '../graph/op.js';
 import { QuotaError } from '../runtime/memory.js';
 import { SizeError } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
+import type { CapturedValues } from './captured.js';
 import { explain } from './failures.js';
 import { release, type NamedTensors } from './forward-answer.js';
 import { LazyModuleError, prepare, type ForwardRequest, type Means, type Member } from './forward.js';
@@ -25,6 +26,7 @@ export interface Identity extends Record<string, unknown> {
 
 export interface Outputs extends Identity {
   readonly outputs: TensorValue | NamedTensors;
+  readonly captured?: CapturedValues;
 }
 
 /** A model as its forwards see it. */

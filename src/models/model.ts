@@ -13,10 +13,11 @@ import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
 import {
   backward,
+  passForward,
   trainForward,
   zeroGrad,
   type BackwardRequest,
-  type TrainForwardRequest,
+  type PassRequest,
 } from './edit-backward.js';
 import { NAMINGS, patch, type ClientPatchOp, type Field, type ParameterEdit } from './edit-patch.js';
 import { materialize } from './edit-materialize.js';
@@ -262,11 +263,23 @@ export class Model implements ModelState {
 
   /** Runs a module on one revision: the plan, the parameters and the number it reports belong together. */
   forward(request: ForwardRequest, terms: Terms = {}): Promise<Outputs> {
-    return this.forwards.run(request, terms);
+    return request.inside ? this.forwardInside(request, terms) : this.forwards.run(request, terms);
+  }
+
+  /** The same, where the inside of it is looked at, or is another: alone, and with a plan of its own. */
+  private async forwardInside({ inside, ...request }: ForwardRequest, terms: Terms): Promise<Outputs> {
+    if (this.structure.lazy) await this.materializeFor(request);
+    const { passes } = this;
+    const asked = { ...request, ...inside, mode: 'eval' } as const;
+    return this.examine(async (draft) => {
+      const identity = this.identity();
+      const { answer } = await passForward(this, draft, { passes, request: asked });
+      return { ...identity, ...answer };
+    }, terms);
   }
 
   /** A forward in train mode, which is a change: running statistics and the generator move on. */
-  trainForward(request: TrainForwardRequest, terms?: Terms): Promise<Body> {
+  trainForward(request: PassRequest, terms?: Terms): Promise<Body> {
     return this.change(trainForward(request, this.passes), terms);
   }
 
@@ -315,12 +328,12 @@ export class Model implements ModelState {
   }
 
   /** Work that only reads, on one revision: changes wait until it is done. The draft's memory is for scratch. */
-  private async examine(work: (draft: Draft) => Promise<Body>, terms: Terms = {}): Promise<Body> {
+  private async examine<B extends Body>(work: (draft: Draft) => Promise<B>, terms: Terms = {}): Promise<B> {
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
     const task = this.scheduler.queue.enter(this.line, terms, expire);
     await new Promise<void>((shared) => this.lock.share(shared));
-    const made = async (): Promise<Body> => {
+    const made = async (): Promise<B> => {
       if (!task.start()) return expired;
       task.waive();
       const draft = new Draft(this.workplace, this.tensors, this.generator);

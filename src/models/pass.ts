@@ -10,11 +10,13 @@ import { Tracer, type Apply, type Output, type Stored, type Value } from '../gra
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
 import type { Module, Parameter } from '../nn/module.js';
-import { traceModule } from '../nn/trace.js';
+import { outputNames } from '../nn/signature.js';
+import { traceModule, traceOutputs } from '../nn/trace.js';
 import type { PlanId } from '../runtime/protocol.js';
 import type { DType } from '../tensor/dtype.js';
 import { numel, type Shape } from '../tensor/shape.js';
 import { gradientOf } from './companion.js';
+import { Inside, type Captured, type InsideSpec } from './inside.js';
 import { nextPlanId, type PlannedInput } from './plans.js';
 
 /** What is differentiated: a loss of the output and targets, or Σ output · gradient. */
@@ -38,6 +40,9 @@ export interface PassSpec {
   readonly training?: boolean;
   /** With outputGrad: Σ output · gradient is computed too, as the loss. */
   readonly objective?: boolean;
+  /** What is looked at, and what is another, inside of the forward; its values come after `others`. */
+  readonly inside?: InsideSpec | undefined;
+  readonly values?: readonly PlannedInput[];
 }
 
 export interface Pass {
@@ -55,11 +60,21 @@ export interface Pass {
     /** In training: of the parameters that the goal depends on. */
     readonly gradients: ReadonlyMap<Parameter, number>;
   };
+  /** The names of its outputs, from slots.output on, where there are several. */
+  readonly names: readonly string[] | undefined;
+  readonly captured: readonly CapturedSlot[];
+}
+
+/** What is told of a module's output. */
+export interface CapturedSlot extends Pick<Captured, 'path' | 'stats' | 'bins'> {
+  readonly slot: number;
+  /** Of its gradient; null: the goal does not depend on it, or no gradient is wanted. */
+  readonly gradient: number | null;
 }
 
 /** Throws ShapeError, DTypeError, SizeError, GradientError, and what the module's trace throws. */
 export function makePass(spec: PassSpec, kernels: Kernels): Pass {
-  const given = [...spec.inputs, ...spec.others];
+  const given = [...spec.inputs, ...spec.others, ...(spec.values ?? [])];
   let first: unknown;
   for (const dtypes of attempts(given)) {
     try {
@@ -89,21 +104,33 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
   // Before the trace, which may put other values in the place of buffers.
   const wanted = parameters.map((parameter) => tracer.read(parameter)!);
   const values = operands.map((operand) => tracer.input(operand));
-  const inputs = values.slice(0, spec.inputs.length);
-  const others = values.slice(spec.inputs.length);
-  const output = traceModule(tracer, module, inputs, { mode });
+  const inputs = values.splice(0, spec.inputs.length);
+  const others = values.splice(0, spec.others.length);
+  const inside = spec.inside && new Inside({ tracer, root: module, spec: spec.inside, values });
+  inside?.substitute();
+  const options = { mode, ...(inside && { observe: inside.observe }) };
+  // A goal is one of one tensor.
+  const results = goal
+    ? [traceModule(tracer, module, inputs, options)]
+    : traceOutputs(tracer, module, inputs, options);
+  inside?.finish();
+  const output = results[0]!;
   const updates = [...tracer.updates] as [Parameter, Value][];
-  const outputs: Output[] = [output];
+  const outputs: Output[] = [...results];
   const keep = (value: Value | null): number | null => (value ? outputs.push(value) - 1 : null);
   let loss: number | null = null;
   const written: Pass['written'][number][] = [];
   const inputGrads: (number | null)[] = [];
   const inArena = new Map<Parameter, number>();
+  const captured = inside?.captured ?? [];
+  const shown = captured.map((one) => keep(one.shown)!);
+  const capturedGrads: (number | null)[] = [];
   if (goal) {
     const { seed, value } = seedOf(tracer, goal, output, others);
     loss = keep(value ?? (spec.objective ? objectiveOf(tracer, seed) : null));
     const floats = spec.inputGrad ? inputs.map((input) => (input.dtype === 'float32' ? input : null)) : [];
-    const all = [...wanted, ...floats.filter((input) => input !== null)];
+    const looked = spec.inside?.gradients ? captured.map(({ whole }) => whole) : [];
+    const all = [...wanted, ...floats.filter((input) => input !== null), ...looked];
     const gradients = differentiate(tracer, [seed], all);
     parameters.forEach((parameter, i) => {
       const gradient = gradients[i];
@@ -119,6 +146,10 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
     });
     let next = parameters.length;
     for (const input of floats) inputGrads.push(input ? keep(gradients[next++]!) : null);
+    captured.forEach(({ part }, i) => {
+      const gradient = looked.length > 0 ? gradients[next + i] : null;
+      capturedGrads.push(gradient ? keep(part(gradient)) : null);
+    });
   }
   for (const [parameter, value] of updates) {
     outputs.push({ ...value, bound: true });
@@ -127,7 +158,19 @@ function tracePass(spec: PassSpec, operands: readonly Operand[], kernels: Kernel
   const graph = tracer.graph(...outputs);
   const plan = makePlan(graph, kernels);
   const slots = { output: 0, loss, inputGrads, gradients: inArena };
-  return { id: nextPlanId(), plan, stored: graph.stored, written, slots };
+  return {
+    id: nextPlanId(),
+    plan,
+    stored: graph.stored,
+    written,
+    slots,
+    names: goal ? undefined : outputNames(module),
+    captured: captured.map(({ path, stats, bins }, i) => ({
+      ...{ path, stats, bins },
+      slot: shown[i]!,
+      gradient: capturedGrads[i] ?? null,
+    })),
+  };
 }
 
 function seedOf(

@@ -11,8 +11,13 @@ import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
 import type { Region, SharedMemory } from '../runtime/memory.js';
 import { inspectTensor, writeTensor } from '../tensor/json.js';
+import type { Placed } from '../runtime/protocol.js';
+import type { Bins } from '../tensor/bins.js';
+import { DTYPES } from '../tensor/dtype.js';
 import { byteLength } from '../tensor/shape.js';
+import type { Statistics } from '../tensor/statistics.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
+import { wholeView } from '../tensor/view.js';
 import { gradientOf, type Storage } from './companion.js';
 import type { Draft, Workplace } from './draft.js';
 import type { Panels } from './panels.js';
@@ -39,6 +44,8 @@ export function planned({ value, path }: Given): PlannedInput {
 export interface PassResult {
   /** By number of the plan's output; whoever gets a held one lets it go. */
   readonly read: (slot: number) => TensorValue;
+  /** Statistics of an output that the plan makes, or of an input. Rejects with WorkerLostError or PoolClosedError. */
+  readonly survey: (slot: number, bins: Bins | undefined) => Promise<Statistics>;
   /** The storages that have new regions in the draft. */
   readonly touched: readonly Storage[];
 }
@@ -52,6 +59,7 @@ export interface PassMeans {
 export class Passes {
   private readonly means: PassMeans;
   private readonly known = new Map<string, Pass>();
+  private readonly kept = new Set<Pass>();
 
   constructor(means: PassMeans) {
     this.means = means;
@@ -68,6 +76,7 @@ export class Passes {
     const pass = makePassFor(spec, this.means.kernels);
     if (this.known.size >= MAX_PASSES) this.drop(this.known.keys().next().value!);
     this.known.set(key, pass);
+    this.kept.add(pass);
     return pass;
   }
 
@@ -107,18 +116,30 @@ export class Passes {
       await pool.call('forward', { plan: id, segment: room.segment, arena, bindings }, plan);
     } finally {
       for (const region of held) if (region) memory.release(region);
+      // Workers may have learnt the plan for this run after it had been dropped.
+      if (!this.kept.has(pass)) pool.forget(id);
     }
-    const read = (slot: number): TensorValue => {
+    const placeOf = (slot: number): Placed => {
       const { at, shape, dtype } = plan.outputs[slot]!;
-      return heldOrCopied(memory, room, { address: address(at, { arena, bindings }), shape, dtype });
+      return { address: address(at, { arena, bindings }), shape, dtype };
     };
-    return { read, touched };
+    const read = (slot: number): TensorValue => heldOrCopied(memory, room, placeOf(slot));
+    const survey = (slot: number, bins: Bins | undefined): Promise<Statistics> => {
+      const { address: begin, shape, dtype } = placeOf(slot);
+      const { bytes } = DTYPES[dtype];
+      const view = { ...wholeView(shape), offset: (begin - room.address) / bytes };
+      const all = { shape: [Math.floor(room.bytes / bytes)], dtype };
+      return workplace.surveys.statistics(room, all, { view, bins });
+    };
+    return { read, survey, touched };
   }
 
   private drop(key: string): void {
     const pass = this.known.get(key);
     this.known.delete(key);
-    if (pass) this.means.workplace.pool.forget(pass.id);
+    if (!pass) return;
+    this.kept.delete(pass);
+    this.means.workplace.pool.forget(pass.id);
   }
 }
 

@@ -17,7 +17,9 @@ export function sendOutputs(outbox: Outbox, asked: AskedForward, answer: Outputs
 }
 
 function sendText(outbox: Outbox, asked: AskedForward, answer: Outputs): number {
-  const text = `${beginning(asked, answer)},"outputs":${stringifyAnswer(answer.outputs)}}`;
+  const { outputs, captured } = answer;
+  const more = captured === undefined ? '' : `,"captured":${stringifyAnswer(captured)}`;
+  const text = `${beginning(asked, answer)},"outputs":${stringifyAnswer(outputs)}${more}}`;
   release(answer);
   outbox.addText(text);
   return text.length;

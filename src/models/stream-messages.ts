@@ -8,11 +8,12 @@
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.js';
 import { didYouMean } from '../nearest.js';
-import { binsFault } from '../tensor/bins.js';
+import { bins } from '../tensor/bins-schema.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
 import { WATCHED_NUMBERS } from './alert-log.js';
 import { CHANGE_KINDS } from './change-log.js';
+import { captureSchema, interventionsSchema } from './inside-schema.js';
 import { STATUSES } from './training.js';
 
 export const subscriptionId = z.union(
@@ -34,13 +35,6 @@ function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
 const DTYPE_NAMES = Object.keys(DTYPES) as [DType, ...DType[]];
 
 export const DETAILS = ['none', 'stats', 'histogram', 'values'] as const;
-
-const bins = z
-  .union([z.number(), z.array(z.number())], 'must be how many bins, or a list of their edges')
-  .superRefine((given, context) => {
-    const message = binsFault(given);
-    if (message !== undefined) context.addIssue({ code: 'custom', message });
-  });
 
 // From the client.
 
@@ -91,6 +85,9 @@ export const forwardMessage = z.strictObject({
   module: modulePath.default(''),
   /** A tensor as anywhere: nested lists, a number, or an object of shape and data. */
   inputs: z.custom<unknown>((value) => value !== undefined, 'is required'),
+  /** As over HTTP: the modules whose outputs are answered too, and what is another in this one forward. */
+  capture: captureSchema.optional(),
+  interventions: interventionsSchema.optional(),
 });
 
 export const pingMessage = z.strictObject({ type: z.literal('ping'), id: subscriptionId.optional() });
@@ -108,7 +105,7 @@ export const messageTypes: ReadonlyMap<string, readonly string[]> = new Map(
 );
 
 /** The header of a binary frame: the tensor's numbers come after it. */
-export const forwardHeader = forwardMessage.omit({ inputs: true }).extend({
+export const forwardHeader = forwardMessage.omit({ inputs: true, capture: true }).extend({
   shape: z.array(z.int('must be a whole number').min(0, 'must not be negative')).max(MAX_RANK),
   dtype: oneOf(DTYPE_NAMES).default('float32'),
 });
@@ -243,10 +240,12 @@ export const outputsMessage = z.strictObject({
   epoch: z.string(),
   revision,
   outputs: z.union([tensor, z.record(z.string(), tensor)]),
+  /** By the paths of modules: tensors, or statistics. */
+  captured: z.record(z.string(), z.union([tensor, z.record(z.string(), z.unknown())])).optional(),
 });
 
 /** The header of a binary frame, which answers a binary frame. */
-export const outputsHeader = outputsMessage.omit({ outputs: true }).extend({ shape, dtype });
+export const outputsHeader = outputsMessage.omit({ outputs: true, captured: true }).extend({ shape, dtype });
 
 export const pongMessage = z.strictObject({ type: z.literal('pong'), id: subscriptionId.optional() });
 

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { ApiError, problem } from '../errors.js';
 import type { ChangeTexts } from '../models/change-text.js';
 import { explain } from '../models/failures.js';
+import { insideRequest } from '../models/inside.js';
 import { Outbox, type Connection, type OutboxLimits, type Socket } from '../models/outbox.js';
 import { StreamForwards, type RunnableDirectory } from '../models/stream-forwards.js';
 import { frameTensor, readFrame, type Frame } from '../models/stream-frames.js';
@@ -151,15 +152,18 @@ export class StreamSession {
     handler(message, bytes);
   }
 
-  #forward({ id, inputs, module, model }: ForwardMessage, bytes: number): void {
-    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: false, bytes });
+  #forward({ id, inputs, module, model, capture, interventions }: ForwardMessage, bytes: number): void {
+    const inside = insideRequest({ capture, interventions });
+    this.#forwards.ask({ id, inputs, module, inside, model: this.#modelOf(model), binary: false, bytes });
   }
 
   #answerFrame({ header, data }: Frame, bytes: number): void {
     const plain = plainForward(header);
-    const { id, module, shape, dtype, model } = plain?.frame === true ? plain : parseHeader(header);
+    const asked = plain?.frame === true ? plain : parseHeader(header);
+    const { id, module, shape, dtype, model, interventions } = asked;
     const inputs = frameTensor(data, { shape, dtype });
-    this.#forwards.ask({ id, inputs, module, model: this.#modelOf(model), binary: true, bytes });
+    const inside = insideRequest({ interventions });
+    this.#forwards.ask({ id, inputs, module, inside, model: this.#modelOf(model), binary: true, bytes });
   }
 
   #modelOf(model: string | undefined): string {

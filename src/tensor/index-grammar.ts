@@ -100,53 +100,67 @@ function clamped(integer: string): number {
   return Math.min(Math.max(value, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER) + 0;
 }
 
-/** The part of a tensor of this shape that the index means; slices clamp as Python's. Throws IndexRangeError. */
-export function resolveIndex(index: Index, shape: Shape): View {
-  const whole = wholeView(shape);
+/** What an index takes of one dimension. */
+export interface Taken {
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+  /** An integer takes one element, and the dimension is gone. */
+  readonly drops: boolean;
+}
+
+/** What the index takes of each dimension of a tensor of this shape; slices clamp as Python's. Throws IndexRangeError. */
+export function resolveDimensions(index: Index, shape: Shape): Taken[] {
   const used = index.filter(({ kind }) => kind !== 'ellipsis').length;
   const [first] = index;
   if (used > shape.length) {
     // `:` is the whole of a scalar too, though PyTorch takes only `...` there.
     const isWhole =
       first?.kind === 'slice' && first.start === undefined && first.stop === undefined && first.step === 1;
-    if (shape.length === 0 && index.length === 1 && isWhole) return whole;
+    if (shape.length === 0 && index.length === 1 && isWhole) return [];
     if (shape.length === 0 && index.length === 1)
       throw new IndexRangeError('invalid index of a 0-dim tensor');
     throw new IndexRangeError(`too many indices for tensor of dimension ${shape.length}`);
   }
-  const [extents, strides]: [number[], number[]] = [[], []];
-  let offset = 0;
-  let dim = 0;
+  const taken: Taken[] = [];
   const keep = (): void => {
-    extents.push(shape[dim]!);
-    strides.push(whole.strides[dim]!);
-    dim++;
+    taken.push({ start: 0, step: 1, count: shape[taken.length]!, drops: false });
   };
   for (const item of index) {
     if (item.kind === 'ellipsis') {
       for (let skipped = shape.length - used; skipped > 0; skipped--) keep();
       continue;
     }
-    const [extent, stride] = [shape[dim]!, whole.strides[dim]!];
+    const dim = taken.length;
+    const extent = shape[dim]!;
     if (item.kind === 'at') {
-      const at = item.index < 0 ? item.index + extent : item.index;
-      if (at < 0 || at >= extent) {
+      const start = item.index < 0 ? item.index + extent : item.index;
+      if (start < 0 || start >= extent) {
         throw new IndexRangeError(
           `index ${item.index} is out of bounds for dimension ${dim} with size ${extent}`,
         );
       }
-      offset += at * stride;
+      taken.push({ start, step: 1, count: 1, drops: true });
     } else {
       const bound = (at: number): number => Math.min(Math.max(at < 0 ? at + extent : at, 0), extent);
       const start = bound(item.start ?? 0);
       const stop = Math.max(bound(item.stop ?? extent), start);
       const count = Math.ceil((stop - start) / item.step);
-      extents.push(count);
-      strides.push(count > 1 ? stride * item.step : stride);
-      if (count > 0) offset += start * stride;
+      taken.push({ start: count > 0 ? start : 0, step: count > 1 ? item.step : 1, count, drops: false });
     }
-    dim++;
   }
-  while (dim < shape.length) keep();
-  return { shape: extents, strides, offset };
+  while (taken.length < shape.length) keep();
+  return taken;
+}
+
+/** The part of a tensor of this shape that the index means. Throws IndexRangeError. */
+export function resolveIndex(index: Index, shape: Shape): View {
+  const { strides } = wholeView(shape);
+  const dims = resolveDimensions(index, shape).map((taken, i) => ({ ...taken, stride: strides[i]! }));
+  const kept = dims.filter(({ drops }) => !drops);
+  return {
+    shape: kept.map(({ count }) => count),
+    strides: kept.map(({ step, stride }) => step * stride),
+    offset: dims.reduce((offset, { start, stride }) => offset + start * stride, 0),
+  };
 }
