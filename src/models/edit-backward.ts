@@ -11,10 +11,10 @@ import { tell, type Told } from './captured.js';
 import { gradientOf, type Storage } from './companion.js';
 import type { Draft } from './draft.js';
 import type { NamedTensors } from './forward-answer.js';
-import { givenTo } from './given.js';
+import { givenTo, type Given } from './given.js';
 import { insideOf, type InsideRequest } from './inside.js';
 import type { Goal, LossSpec, PassSpec } from './pass.js';
-import { planned, type Given, type Passes } from './passes.js';
+import { planned, type Passes } from './passes.js';
 import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState, type Preparation } from './state.js';
 

@@ -16,6 +16,8 @@ export interface Given {
   readonly value: unknown;
   /** Where it stands in the request. */
   readonly path: string;
+  /** It is of true and false (or 1 and 0), and computed with as float32. */
+  readonly mask?: true;
 }
 
 /**

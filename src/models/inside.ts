@@ -70,7 +70,7 @@ export function insideOf(request: InsideRequest): { spec: InsideSpec; values: re
 }
 
 function editOf({ op, index, value, at, valueAt }: InterventionRequest, base: string, values: Given[]): Edit {
-  const given = { value, path: base + valueAt };
+  const given: Given = { value, path: base + valueAt, ...(op === 'mask' && { mask: true }) };
   return { op, index, value: values.push(given) - 1, at: base + at, valueAt: given.path };
 }
 
@@ -217,8 +217,10 @@ export class Inside {
       try {
         return intervened(tracer.apply, before, edit, { value: values[edit.value]!, what });
       } catch (error) {
-        if (error instanceof MisfitError) this.complaints.refuse('SHAPE_MISMATCH', [error.message], error.at);
-        else this.complaints.attempt(() => raise(error), { at: edit.at });
+        if (error instanceof MisfitError) {
+          const { at, message } = error;
+          this.complaints.refuse('SHAPE_MISMATCH', [message], { path: at, message });
+        } else this.complaints.attempt(() => raise(error), { at: edit.at });
         return before;
       }
     }, value);

@@ -40,7 +40,7 @@ export const INTERVENTIONS = {
   mul,
   scale: mul,
   div: arithmetic('div'),
-  /** 0 where the value is, whatever was there. */
+  /** 0 where the value is false, whatever was there. */
   mask: {
     fit: broadcastStrides,
     make: (apply, x, value) => apply('where', [value, x, apply('fill', [], { shape: [], value: 0 })], {}),

@@ -10,7 +10,7 @@ import type { Parameter } from '../nn/module.js';
 import { ALIGNMENT } from '../runtime/allocator.js';
 import { heldOrCopied } from '../runtime/held-tensor.js';
 import type { Region, SharedMemory } from '../runtime/memory.js';
-import { inspectTensor, writeTensor } from '../tensor/json.js';
+import { decodeTensor, inspectTensor, writeTensor } from '../tensor/json.js';
 import type { Placed } from '../runtime/protocol.js';
 import type { Bins } from '../tensor/bins.js';
 import { DTYPES } from '../tensor/dtype.js';
@@ -20,6 +20,7 @@ import type { TensorValue } from '../tensor/tensor-value.js';
 import { wholeView } from '../tensor/view.js';
 import { gradientOf, type Storage } from './companion.js';
 import type { Draft, Workplace } from './draft.js';
+import type { Given } from './given.js';
 import type { Panels } from './panels.js';
 import { makePass, type Pass, type PassSpec } from './pass.js';
 import type { PlannedInput } from './plans.js';
@@ -27,13 +28,6 @@ import type { ModelState } from './state.js';
 
 /** Passes kept for each model, the latest used. */
 const MAX_PASSES = 16;
-
-/** A client's tensor, not decoded yet. */
-export interface Given {
-  readonly value: unknown;
-  /** Where it stands in the request. */
-  readonly path: string;
-}
 
 export function planned({ value, path }: Given): PlannedInput {
   const { shape, dtype, integral } = inspectTensor(value, path);
@@ -158,8 +152,10 @@ export function placeInputs(
   const room = draft.room(bytes + arenaBytes);
   const addresses = places.map((at) => room.address + at);
   inputs.forEach(({ shape, dtype }, i) => {
-    const { value, path } = given[i]!;
-    writeTensor(value, memory.view(room.segment, addresses[i]!, shape, dtype).data, path);
+    const { value, path, mask } = given[i]!;
+    const { data } = memory.view(room.segment, addresses[i]!, shape, dtype);
+    if (mask) (data as Float32Array).set(decodeTensor(value, { dtype: 'bool', path }).data as Uint8Array);
+    else writeTensor(value, data, path);
   });
   return { room, inputs: addresses, arena: room.address + bytes };
 }

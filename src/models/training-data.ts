@@ -6,7 +6,7 @@ import type { RowSource } from '../runtime/training.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { writeTensor } from '../tensor/json.js';
 import { byteLength, numel, type Shape } from '../tensor/shape.js';
-import type { Given } from './passes.js';
+import type { Given } from './given.js';
 
 /** Rows that stand one after another: inputs, or targets. */
 export interface Rows {
