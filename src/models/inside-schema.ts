@@ -10,7 +10,7 @@ import { INTERVENTIONS, type InterventionName } from './intervene.js';
 /** Entries of each list: a walk over the tree asks all of them for each module. */
 const MAX_ENTRIES = 32;
 
-function strict<S extends z.core.$ZodLooseShape>(shape: S) {
+function strict<S extends z.core.$ZodLooseShape>(shape: S, otherwise: string) {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: ({ code, keys }) =>
@@ -18,7 +18,7 @@ function strict<S extends z.core.$ZodLooseShape>(shape: S) {
         ? keys
             .map((key) => `unknown field${didYouMean(key, known) || `; the fields are ${known.join(', ')}`}`)
             .join('\n')
-        : undefined,
+        : otherwise,
   });
 }
 
@@ -26,13 +26,16 @@ const TOO_LONG = `must have at most ${MAX_PATTERN} characters`;
 const pattern = z.string('must be a path or a pattern, e.g. "0.*"').max(MAX_PATTERN, TOO_LONG);
 const index = z.string('must be an index, e.g. ":,0"');
 const type = z.string('must be a type, e.g. "ReLU"');
-const captureFields = strict({
-  path: pattern.optional(),
-  type: type.optional(),
-  index: index.optional(),
-  stats: z.boolean('must be true or false').default(false),
-  bins: bins.optional(),
-}).check((context) => {
+const captureFields = strict(
+  {
+    path: pattern.optional(),
+    type: type.optional(),
+    index: index.optional(),
+    stats: z.boolean('must be true or false').default(false),
+    bins: bins.optional(),
+  },
+  'must be a path, or an object with a path or a type',
+).check((context) => {
   const { path, type: of, stats, bins: given } = context.value;
   const add = (at: string[], message: string): void =>
     void context.issues.push({ code: 'custom', path: at, message, input: context.value });
@@ -95,16 +98,19 @@ export const captureSchema = z
   .describe('The modules whose outputs are answered too, as `captured`.');
 
 const names = Object.keys(INTERVENTIONS) as [InterventionName, ...InterventionName[]];
-const intervention = strict({
-  op: z.enum(names, {
-    error: ({ input }) =>
-      input === undefined
-        ? 'is required'
-        : `must be one of ${names.join(', ')}${typeof input === 'string' ? didYouMean(input, names) : ''}`,
-  }),
-  value: z.custom<unknown>((value) => value !== undefined, 'is required'),
-  index: index.optional(),
-});
+const intervention = strict(
+  {
+    op: z.enum(names, {
+      error: ({ input }) =>
+        input === undefined
+          ? 'is required'
+          : `must be one of ${names.join(', ')}${typeof input === 'string' ? didYouMean(input, names) : ''}`,
+    }),
+    value: z.custom<unknown>((value) => value !== undefined, 'is required'),
+    index: index.optional(),
+  },
+  'must be an object with an op and a value',
+);
 
 export interface InterventionRequest extends z.output<typeof intervention> {
   /** Where it, and where its value stands among what was given under one path. */
@@ -157,10 +163,13 @@ const byPattern = z
     for (const key of keys) if (key.length > MAX_PATTERN) add([key], TOO_LONG);
   });
 
-export const interventionsSchema = strict({
-  outputs: byPattern.optional().describe('Of modules, by path or pattern: what they give.'),
-  parameters: byPattern.optional().describe('Of parameters and buffers, by path or pattern.'),
-}).describe(
+export const interventionsSchema = strict(
+  {
+    outputs: byPattern.optional().describe('Of modules, by path or pattern: what they give.'),
+    parameters: byPattern.optional().describe('Of parameters and buffers, by path or pattern.'),
+  },
+  'must be an object with outputs, parameters or both',
+).describe(
   'What is another value in this one forward. Paths are relative to the module that runs; the model does not change.',
 );
 export type InterventionsRequest = z.output<typeof interventionsSchema>;
