@@ -415,8 +415,8 @@ describe('an intervention', () => {
       ask(),
     ]);
     expect(answers.map(({ revision }) => revision)).toEqual([1, 2, 2, 3, 3]);
-    expect(numbers((answers[2] as Outputs).outputs)).toEqual([5, 5, 5, 5]);
-    expect(numbers((answers[4] as Outputs).outputs)).toEqual([6, 6, 6, 6]);
+    expect(numbers(answers[2].outputs)).toEqual([5, 5, 5, 5]);
+    expect(numbers(answers[4].outputs)).toEqual([6, 6, 6, 6]);
   });
 });
 

@@ -167,7 +167,7 @@ describe('a forward over the stream', () => {
     ],
     [
       { id: 1, model: 'net', inputs, ['__proto__x']: 1 },
-      ['__proto__x: unknown field; the fields are type, id, model, module, inputs'],
+      ['__proto__x: unknown field; the fields are type, id, model, module, inputs, capture, interventions'],
     ],
   ])('that is wrong is told all that is: %j', async (message, faults) => {
     const client = await open();
@@ -351,7 +351,7 @@ describe('a binary frame', () => {
     [
       'an unknown field',
       frame({ ...header, inputs: [1] }),
-      'inputs: unknown field; the fields are type, id, model, module, shape, dtype',
+      'inputs: unknown field; the fields are type, id, model, module, interventions, shape, dtype',
     ],
     [
       'an unknown dtype',
