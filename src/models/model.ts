@@ -329,28 +329,36 @@ export class Model implements ModelState {
 
   /** Work that only reads, on one revision: changes wait until it is done. The draft's memory is for scratch. */
   private async examine<B extends Body>(work: (draft: Draft) => Promise<B>, terms: Terms = {}): Promise<B> {
+    const { queue, turns } = this.scheduler;
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
-    const task = this.scheduler.queue.enter(this.line, terms, expire);
-    await new Promise<void>((shared) => this.lock.share(shared));
+    const task = queue.enter(this.line, terms, expire);
     const made = async (): Promise<B> => {
-      if (!task.start()) return expired;
+      // It may run already: what lacked memory is tried again.
+      if (!task.running && !task.start()) return expired;
       task.waive();
+      this.assertAlive();
       const draft = new Draft(this.workplace, this.tensors, this.generator);
       try {
-        this.assertAlive();
-        const body = await work(draft);
+        return await work(draft);
+      } finally {
+        draft.discard();
+      }
+    };
+    const inTurn = async (): Promise<B> => {
+      await new Promise<void>((shared) => this.lock.share(shared));
+      try {
+        const body = await turns.take(made);
         task.end('done');
         return body;
       } catch (error) {
         task.end('failed');
         throw error;
       } finally {
-        draft.discard();
+        this.lock.unshare();
       }
     };
-    const settled = made().finally(() => this.lock.unshare());
-    return explained(() => Promise.race([settled, expired]));
+    return explained(() => Promise.race([inTurn(), expired]));
   }
 
   /**

@@ -164,6 +164,10 @@ export class Task {
     return this.state === 'over';
   }
 
+  get running(): boolean {
+    return this.state === 'runs';
+  }
+
   /** Whether it still waits; one whose client has hung up does not. */
   check(): boolean {
     if (this.state === 'waits' && this.terms.gone?.()) this.drop('cancelled', new ApiError('CLIENT_GONE'));

@@ -4,6 +4,7 @@
 
 import type { Group } from './group.js';
 import { Queue, type QueueLimits } from './queue.js';
+import { Turns } from './turns.js';
 import type { Waiting } from './waiting-list.js';
 
 export interface SchedulerOptions {
@@ -18,6 +19,8 @@ export interface SchedulerOptions {
 export class Scheduler {
   readonly queue: Queue;
   readonly maxBatchRows: number;
+  /** Of what only reads, and is not done in batches. */
+  readonly turns: Turns;
   private readonly options: SchedulerOptions;
   private readonly here = new Set<Group>();
   private readonly away = new Set<Group>();
@@ -31,6 +34,7 @@ export class Scheduler {
     this.options = options;
     this.maxBatchRows = options.maxBatchRows;
     this.queue = new Queue(options.queue);
+    this.turns = new Turns(options.room);
   }
 
   /** Batches that are with workers. */

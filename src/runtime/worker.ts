@@ -34,7 +34,11 @@ const stations = shared.stations.map(({ ring, board }) => ({
 }));
 const rings = stations.map((station) => station.ring);
 const ring = rings[index]!;
-const addSegment = (memory: WebAssembly.Memory) => ({ memory, kernels: bindKernels(kernelModule, memory) });
+function addSegment(memory: WebAssembly.Memory) {
+  // It may have grown on its way here, of which this thread is not told: growing by nothing fetches it.
+  memory.grow(0);
+  return { memory, kernels: bindKernels(kernelModule, memory) };
+}
 const segments = memories.map(addSegment);
 const plans = new Map<PlanId, Plan>();
 const surveyor = new Surveyor(kernelModule.code);

@@ -418,6 +418,21 @@ describe('an intervention', () => {
     expect(numbers(answers[2].outputs)).toEqual([5, 5, 5, 5]);
     expect(numbers(answers[4].outputs)).toEqual([6, 6, 6, 6]);
   });
+
+  it('that waits behind a change is given up at its deadline, and never run', async () => {
+    const model = await build(MLP);
+    let goOn!: () => void;
+    const held = new Promise<undefined>((resolve) => (goOn = () => resolve(undefined)));
+    const change = model.change(() => held);
+    const late = model.forward(
+      { inputs: X, module: '', inside: inside({ capture: ['0'] }) },
+      { timeoutMs: 1 },
+    );
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    goOn();
+    await change;
+    expect((await forward(model, { inputs: X, capture: ['0'] })).revision).toBe(1);
+  });
 });
 
 /** A tensor as a client sends it. */
@@ -467,7 +482,10 @@ describe('gradients of what is captured', () => {
       children: [
         {
           type: 'Residual',
-          children: [{ type: 'Dropout' }, { type: 'Linear', in_features: 4, out_features: 4 }],
+          children: [
+            { type: 'Sequential', children: [] },
+            { type: 'Linear', in_features: 4, out_features: 4 },
+          ],
         },
       ],
     });
@@ -706,6 +724,23 @@ describe('memory', () => {
       expect(small.memory.bytesInUse).toBeGreaterThan(bytes);
       release(answer);
       expect(small.memory.bytesInUse).toBe(bytes);
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it('is waited for where others have it', async () => {
+    const small = await startEngine({ workers: 2, limitBytes: 8 * 2 ** 20 });
+    try {
+      const architecture = 'nn.Sequential(nn.Linear(1, 1000), nn.ReLU(), nn.Linear(1000, 1))';
+      await small.registry.build({ name: 'wide', seed: 0, architecture });
+      const model = small.registry.get('wide');
+      // 2.4 MB each, and the answer next to nothing: three at a time, of the four that have a turn.
+      const inputs = Array.from({ length: 600 }, () => [1]);
+      const capture = [{ path: '*', index: '0:1,:2' }];
+      const interventions = { outputs: { 0: { op: 'add', value: 1 } } };
+      const asked = Array.from({ length: 8 }, () => forward(model, { inputs, capture, interventions }));
+      expect(await Promise.all(asked)).toHaveLength(8);
     } finally {
       await small.stop();
     }

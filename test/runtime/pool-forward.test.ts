@@ -205,3 +205,22 @@ it('does nothing while nothing is asked: no worker looks or wakes', async () => 
   expect(spins).toBeLessThanOrEqual(2 * (pool.figure('calls') + 10));
   expect(sleeps).toBeLessThanOrEqual(2 * (pool.figure('calls') + 10));
 });
+
+it('runs in a segment that grew while it was on its way to the workers', async () => {
+  const tracer = new Tracer();
+  const x = tracer.input({ shape: [MIB], dtype: 'float32' });
+  const plan = makePlan(tracer.graph(tracer.apply('copy', [x], {})), unplacedKernels());
+  // Growth and arrival meet once in a while only.
+  for (let round = 1; round <= 20; round++) {
+    const memory = new SharedMemory({ limitBytes: 64 * MIB });
+    pool = new Pool({ workers: 2, timeoutMs: 30_000, memory });
+    await pool.ready();
+    // The first makes the segment, of which workers are told; the second lets it grow.
+    memory.allocate(64);
+    for (const until = performance.now() + round / 50; performance.now() < until;);
+    const [from, arena] = [memory.allocate(4 * MIB, 0), memory.allocate(plan.arenaBytes, 0)];
+    const call = { plan: round, segment: 0, arena: arena.address, bindings: [from.address] };
+    await Promise.all([pool.call('forward', call, plan), pool.call('forward', call, plan)]);
+    await pool.close();
+  }
+});
