@@ -221,4 +221,24 @@ describe('a forward over the stream', () => {
       errors: [{ path: 'capture[0].path' }],
     });
   });
+
+  it('intervenes by the header of a binary frame, which captures nothing', async () => {
+    const interventions = { parameters: { '2.bias': [5, 6] }, outputs: { 1: 0 } };
+    const frame = (fields: object): Buffer => {
+      const header = { type: 'forward', id: 5, shape: [2, 4], ...fields };
+      const text = Buffer.from(JSON.stringify(header));
+      const begin = Math.ceil((4 + text.length) / 8) * 8;
+      const bytes = Buffer.alloc(begin + 4 * X.flat().length);
+      bytes.writeUInt32LE(text.length, 0);
+      bytes.set(text, 4);
+      bytes.set(new Uint8Array(Float32Array.from(X.flat()).buffer), begin);
+      return bytes;
+    };
+    const client = await open();
+    client.send(frame({ interventions }));
+    const answer = await client.nextFrame();
+    expect([...new Float32Array(Uint8Array.from(answer.subarray(-16)).buffer)]).toEqual([5, 6, 5, 6]);
+    client.send(frame({ capture: ['0'] }));
+    expect(await client.next()).toMatchObject({ type: 'error', id: 5, errors: [{ path: 'capture' }] });
+  });
 });
