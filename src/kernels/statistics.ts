@@ -33,9 +33,10 @@ export function moments_float32(x: usize, n: usize, out: usize): void {
     b = f64x2.add(b, q);
     aa = f64x2.add(aa, f64x2.mul(p, p));
     bb = f64x2.add(bb, f64x2.mul(q, q));
-    // A NaN is neither less nor more.
-    lowest = f32x4.pmin(lowest, v);
-    highest = f32x4.pmax(highest, v);
+    // A NaN counts as what is no bound; -0 is less than 0.
+    const known = f32x4.eq(v, v);
+    lowest = f32x4.min(lowest, v128.bitselect(v, f32x4.splat(Infinity), known));
+    highest = f32x4.max(highest, v128.bitselect(v, f32x4.splat(-Infinity), known));
     zeros = i32x4.sub(zeros, f32x4.eq(v, zero));
     nans = i32x4.sub(nans, f32x4.ne(v, v));
     strange = i32x4.sub(strange, f32x4.ne(f32x4.sub(v, v), zero));
@@ -54,8 +55,10 @@ export function moments_float32(x: usize, n: usize, out: usize): void {
     const v = load<f32>(at);
     sum += <f64>v;
     squares += <f64>v * <f64>v;
-    if (v < lo) lo = v;
-    if (v > hi) hi = v;
+    if (v == v) {
+      lo = min(lo, v);
+      hi = max(hi, v);
+    }
     zeroCount += i32(v == 0);
     nanCount += i32(v != v);
     strangeCount += i32(v - v != 0);
@@ -74,8 +77,8 @@ export function moments_float32(x: usize, n: usize, out: usize): void {
     for (at = x; at < end; at += BYTES) {
       const v = load<f32>(at);
       if (v - v != 0) continue;
-      if (v < lo) lo = v;
-      if (v > hi) hi = v;
+      lo = min(lo, v);
+      hi = max(hi, v);
     }
   }
   store<f64>(out + LEAST, <f64>lo);

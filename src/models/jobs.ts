@@ -15,8 +15,6 @@ export interface JobIdentity {
   readonly epoch: string;
 }
 
-export type JobReport = ReturnType<Job['report']>;
-
 export class Job {
   readonly id = randomUUID();
   readonly model: JobIdentity;

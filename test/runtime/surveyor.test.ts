@@ -50,6 +50,17 @@ describe('moments', () => {
     expectMoments({ ...surveyor.moments(data, whole(data)) }, [...data]);
   });
 
+  it.each([
+    [[0, -0]],
+    [[-0, 0, 1]],
+    [[1, 0, -0, NaN, 2, -0, 0]],
+    [[Infinity, 0, -0]],
+    [[NaN, -0, 0, -1, 0, 0, 0, -0]],
+  ])('of %j: -0 is less than 0', (values) => {
+    const data = Float32Array.from(values);
+    expectMoments({ ...surveyor.moments(data, whole(data)) }, values);
+  });
+
   it('of any numbers, NaN, infinities and zeros of both signs among them, are those of the oracle', () => {
     fc.assert(
       fc.property(fc.array(number, { maxLength: 40 }), (values) => {
