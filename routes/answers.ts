@@ -394,8 +394,11 @@ export const jobList = z
   .register(documented, { id: 'JobList' });
 
 export const forwardAnswer = about('Outputs', {
-  outputs: tensor,
+  outputs: z
+    .union([tensor, z.record(z.string(), tensor)])
+    .describe('By name where the module has several outputs.'),
   captured: captured.optional().describe('With capture: outputs by the paths of modules.'),
+  parameters: z.array(named).optional().describe('In train mode: the buffers that changed.'),
 });
 
 export const changesAnswer = about('Changes', {

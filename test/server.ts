@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from '#src/app.js';
 import { readConfig } from '#src/config.js';
 import { engineName, kernelModule } from '#src/runtime/kernel-module.js';
+import { witness } from './contract/witness.js';
 import { startEngine, type Engine, type EngineOptions } from './models/engine.js';
 
 export interface TestAnswer {
@@ -40,6 +41,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine: engineName(kernelModule()),
     maddFused: true,
   });
+  // Whatever it answers in any test is what openapi.yaml says.
+  const { faults } = witness(app.server);
   await app.listen({ port: 0, host: '127.0.0.1' });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   return {
@@ -64,6 +67,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     async stop() {
       await app.close();
       await engine.stop();
+      if (faults.size > 0)
+        throw new Error(`answers that openapi.yaml does not declare:\n${[...faults].join('\n')}`);
     },
   };
 }

@@ -26,6 +26,7 @@ const TAGS = [
   { name: 'modules', description: 'The tree of a network: named_modules()' },
   { name: 'parameters', description: 'Values: named_parameters(), patches, inits, ties, state_dict' },
   { name: 'running', description: 'Forward passes' },
+  { name: 'training', description: 'Gradients, optimizers and jobs' },
   { name: 'data', description: 'Named data sets' },
   { name: 'history', description: 'What changed, revision by revision' },
   { name: 'watchpoints', description: 'Conditions on statistics, told when they become true' },
