@@ -67,11 +67,13 @@ export function tag(reply: FastifyReply, { epoch, revision, version = revision }
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
 
+const number = z.unknown().meta({ $ref: '#/components/schemas/Number' });
+const element = [{ type: 'number' }, { type: 'boolean' }, { type: 'string' }];
+
 const numbers = {
-  type: 'array',
-  items: { anyOf: [{ type: 'number' }, { type: 'boolean' }, { type: 'string' }, { type: 'array' }] },
+  anyOf: [{ type: 'array', items: { anyOf: [...element, { type: 'array' }] } }, ...element],
   description:
-    'Row-major, or nested lists where `layout=nested`. "NaN", "Infinity" and "-Infinity" are strings.',
+    'Row-major; where `layout=nested` nested lists, and one element where the shape is []. "NaN", "Infinity" and "-Infinity" are strings.',
 };
 
 const tensor = z.unknown().register(documented, {
@@ -287,7 +289,7 @@ const captured = z.record(z.string(), z.union([tensor, statisticsAnswer, z.null(
 
 export const backwardAnswer = about('Gradients', {
   parameters: z.array(named),
-  loss: z.number().nullable().describe('null with output_grad.'),
+  loss: z.union([number, z.null()]).describe('null with output_grad.'),
   input_grad: z
     .union([tensor.nullable(), z.record(z.string(), tensor.nullable())])
     .optional()
@@ -338,8 +340,6 @@ const problemSchema = z
     request_id: z.string().optional(),
   })
   .register(documented, { id: 'Problem', description: 'RFC 9457. `code` is stable, texts are not.' });
-
-const number = z.unknown().meta({ $ref: '#/components/schemas/Number' });
 
 export const gradcheckAnswer = about('GradientCheck', {
   passed: z.boolean(),
