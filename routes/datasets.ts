@@ -67,7 +67,7 @@ const readQuery = strict({
     .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(z.string()))
     .optional()
     .describe('Which columns: names with commas between; all where only rows are named.')
-    .meta(examples('x,y')),
+    .meta(examples(['x', 'y'])),
   layout,
 });
 
