@@ -32,6 +32,7 @@ import { LargeJson } from './plugins/large-json.js';
 import { LANE_ROUTE, openLane } from './plugins/lane.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
+import { serveAsyncapi } from './plugins/asyncapi.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
 import { servePages } from './plugins/pages.js';
 import { answerBrokenHttp, answerProblems, methodsOf, sendProblem } from './plugins/problems.js';
@@ -108,6 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
+  serveAsyncapi(app);
   await servePages(app);
   const durations = exposeMetrics(app, { models: registry, datasets, memory, pool });
   const routes = typed(app);

@@ -123,7 +123,7 @@ function tidy(document: Json): Json {
 }
 
 /** Takes out what says nothing: bounds that every double has, and that names are strings. */
-function clean(value: unknown): unknown {
+export function clean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(clean);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).flatMap(([key, entry]): [string, unknown][] => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createConfig, lint } from '@redocly/openapi-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '#src/errors.js';
-import { describeRoutes } from '#src/openapi.js';
+import { describeContracts } from '#src/contracts.js';
 import { startEcho, type EchoServer } from '../routes/echo.js';
 import { document, operations, text, validator, type Operation } from './document.js';
 
@@ -27,7 +27,7 @@ function examplesOf({ requestBody }: Operation): unknown[] {
 
 describe('openapi.yaml', () => {
   it('is what the routes describe (else: npm run openapi)', async () => {
-    expect(await describeRoutes()).toBe(text);
+    expect((await describeContracts()).openapi).toBe(text);
   });
 
   it('is what the server serves', async () => {

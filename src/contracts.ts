@@ -1,14 +1,20 @@
-// The text of openapi.yaml, from an app that never gets a request.
+// The texts of openapi.yaml and docs/asyncapi.yaml, from an app that never gets a request.
 
 import { buildApp } from './app.js';
 import { readConfig } from './config.js';
 import { Datasets } from './datasets/datasets.js';
 import { Registry } from './models/registry.js';
+import { asyncapiYaml } from './plugins/asyncapi.js';
 import { openapiYaml } from './plugins/openapi.js';
 import { SharedMemory } from './runtime/memory.js';
 import type { Pool } from './runtime/pool.js';
 
-export async function describeRoutes(): Promise<string> {
+export interface Contracts {
+  readonly openapi: string;
+  readonly asyncapi: string;
+}
+
+export async function describeContracts(): Promise<Contracts> {
   const config = readConfig({});
   const memory = new SharedMemory({ limitBytes: 0 });
   // Nothing is asked of it: only the routes' schemas are read.
@@ -18,7 +24,7 @@ export async function describeRoutes(): Promise<string> {
   const engine = 'webassembly';
   const app = await buildApp({ config, registry, datasets, pool, memory, engine, maddFused: true });
   try {
-    return openapiYaml(app);
+    return { openapi: openapiYaml(app), asyncapi: asyncapiYaml(app) };
   } finally {
     await app.close();
   }
