@@ -39,7 +39,10 @@ describe('openapi.yaml', () => {
     // `default` is what every operation answers a wrong request with; the project is not licensed to others.
     const rules = { 'operation-4xx-response': 'off', 'info-license': 'off' } as const;
     const config = await createConfig({ extends: ['recommended'], rules });
-    const problems = await lint({ ref: fileURLToPath(new URL('../../openapi.yaml', import.meta.url)), config });
+    const problems = await lint({
+      ref: fileURLToPath(new URL('../../openapi.yaml', import.meta.url)),
+      config,
+    });
     expect(problems.map(({ ruleId, message, location: [at] }) => [ruleId, message, at?.pointer])).toEqual([]);
   });
 
