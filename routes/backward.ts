@@ -16,13 +16,13 @@ import {
   problems,
   success,
 } from './answers.js';
-import { layout, loss, modelParams, path, tensor } from './inputs.js';
+import { inputs, layout, loss, modelParams, path, targets, tensor } from './inputs.js';
 
 const module = path.default('').describe('The module whose output it is; "" is the whole network.');
 
 const backwardBody = strict({
-  inputs: tensor,
-  targets: tensor.optional().describe('What the loss compares the output with.'),
+  inputs,
+  targets: targets.optional().describe('What the loss compares the output with.'),
   loss: loss.optional(),
   output_grad: tensor.optional().describe('In place of loss and targets: the gradient of the output.'),
   module,
@@ -58,8 +58,8 @@ const backwardBody = strict({
 const positive = z.number('must be a number').positive('must be above 0');
 
 const gradcheckBody = strict({
-  inputs: tensor,
-  targets: tensor.optional(),
+  inputs,
+  targets: targets.optional(),
   loss: loss.optional(),
   output_grad: tensor.optional(),
   module,

@@ -65,6 +65,13 @@ export const inputs = opaque('Inputs', {
   examples: [[[1, 2, 3, 4]], { left: [[1, 2]], right: [[3, 4]] }],
 });
 
+export const targets = opaque('Targets', {
+  description:
+    'What a loss compares the output with: a tensor; of a loss that takes several, an object of them by name.',
+  anyOf: [ref('TensorInput'), { type: 'object', additionalProperties: ref('TensorInput') }],
+  examples: [[[1]], { target: [[1]], var: [[0.5]] }],
+});
+
 const modules = { type: 'object', additionalProperties: ref('ModuleInput') };
 
 opaque('Module', {
@@ -120,8 +127,8 @@ export const loss = z
     (given) => (typeof given === 'string' ? { name: given } : given),
     z.looseObject({ name: z.string('must be the name of a loss') }),
   )
-  .describe('A loss of torch.nn.functional by name, with its options beside it.')
-  .meta(examples({ name: 'mse_loss' }));
+  .describe('A loss of torch.nn.functional by name, or of torch.nn by its class, with its options beside it.')
+  .meta(examples({ name: 'mse_loss' }, { name: 'cross_entropy', label_smoothing: 0.1, weight: [1, 2, 1] }));
 
 export const layout = z
   .enum(['flat', 'nested'], 'must be flat or nested')

@@ -7,7 +7,7 @@ import { MODES } from '../src/nn/layer.js';
 import { examples, flag, strict, type App } from '../src/plugins/schema.js';
 import { priority, termsHeaders, termsOf, timeout } from '../src/plugins/terms.js';
 import { jobAnswer, jobList, problems, success, tag } from './answers.js';
-import { loss, modelParams, path, seed, tensor } from './inputs.js';
+import { inputs, loss, modelParams, path, seed, targets } from './inputs.js';
 
 const positive = (what: string) => z.int(`must be a whole number of ${what}`).min(1, 'must be at least 1');
 const above0 = z.number('must be a number').positive('must be above 0');
@@ -19,8 +19,8 @@ const trainBody = strict({
       'An optimizer of torch.optim by name, with its options beside it; `groups` have options of their own.',
     ),
   loss,
-  inputs: tensor,
-  targets: tensor,
+  inputs,
+  targets,
   module: path.default('').describe('The module to train; "" is the whole network.'),
   epochs: positive('epochs').max(1_000_000).default(1),
   batch_size: positive('rows').optional().describe('All rows where absent.'),
@@ -46,7 +46,7 @@ const trainBody = strict({
     .optional()
     .describe('A revision each so many steps; each epoch where absent.'),
   mode: z.enum(MODES, 'must be eval or train').default('train'),
-  validation: strict({ inputs: tensor, targets: tensor }).optional(),
+  validation: strict({ inputs, targets }).optional(),
   early_stopping: strict({
     patience: positive('epochs'),
     min_delta: z.number('must be a number').min(0, 'must not be negative').default(0),

@@ -18,6 +18,7 @@ import {
 } from '#src/models/stream-messages.js';
 import { initSchema } from '#src/nn/init/spec.js';
 import { LAYERS } from '#src/nn/layers/table.js';
+import { LOSSES } from '#src/nn/losses/table.js';
 import { operations } from './contract/document.js';
 import { StreamClient } from './routes/stream-client.js';
 import { startServer, type TestServer } from './server.js';
@@ -90,6 +91,17 @@ describe('docs/api.md is complete', () => {
     if (options.length > 0)
       expect([...names].map(([, name]) => name)).toEqual(options.map(({ name }) => name));
   });
+
+  it.each(Object.entries(LOSSES))(
+    'it lists %s with its options',
+    (name, { options, tensors = [], targets }) => {
+      const [row] = new RegExp(`^\\|.*\`${name}\`.*$`, 'm').exec(api)!;
+      for (const option of [...options.map((known) => known.name), ...tensors]) {
+        if (option !== 'reduction') expect(row).toMatch(new RegExp(`\`${option}\\b`));
+      }
+      if (targets.length > 1) for (const target of targets) expect(row).toContain(`\`${target}\``);
+    },
+  );
 
   it('it lists every init', () => {
     const section = /^## Init\n(.*?)^## /ms.exec(api)![1]!;

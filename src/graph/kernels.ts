@@ -111,8 +111,20 @@ export type Kernels = OptimizerKernels &
     ): void;
     /** y[i] = scale · x[i] + shift, rounded twice */
     affine(x: number, y: number, n: number, scale: number, shift: number): void;
-    /** y[n,classes] = 1 at the index, else 0; index: int64[n]. -1, or the first i whose index is outside. */
-    one_hot(index: number, y: number, n: number, classes: number): number;
+    /** y[n,classes] = 1 at the index, else 0; index: int64[n], one that is `ignored` (NaN: none) has no 1. -1, or the first i whose index is outside. */
+    one_hot(index: number, y: number, n: number, classes: number, ignored: number): number;
+    /** y[i] = x[i · row + index[i]], 0 for the ignored; as one_hot. */
+    pick(
+      x: number,
+      row: number,
+      index: number,
+      y: number,
+      n: number,
+      classes: number,
+      ignored: number,
+    ): number;
+    /** Of probabilities x and targets t, logarithms not below -100; -1, or the first i whose x is no probability. */
+    binary_cross_entropy(x: number, t: number, y: number, n: number): number;
     /** y[i] = value */
     fill(y: number, n: number, value: number): void;
     /** Over the middle dimension of x[outer,d,inner], in float64 and one order that d and inner decide. */

@@ -135,8 +135,14 @@ export interface OpAttributes extends UnaryAttributes, FunctionAttributes {
   where: Record<never, never>;
   /** y = scale · x + shift */
   affine: { scale: number; shift: number };
-  /** indices int64 [...] → [..., classes]: 1 at the index, else 0 */
-  one_hot: { classes: number };
+  /** indices int64 [...] → [..., classes]: 1 at the index, else 0; nothing but 0 for one that is `ignored` */
+  one_hot: { classes: number; ignored?: number };
+  /** x[rows, classes] or [classes], indices int64 [rows] → the element of each row at its index; 0 for one that is `ignored` */
+  pick: { ignored: number };
+  /** probabilities, targets of the same shape → -(t · log x + (1 - t) · log(1 - x)), logarithms not below -100 */
+  binary_cross_entropy: Record<never, never>;
+  /** the values themselves, row-major: few */
+  constant: { shape: Shape; data: readonly number[] };
   /** one value everywhere */
   fill: { shape: Shape; value: number };
   /** over dimensions start ... end - 1, which are gone then */

@@ -132,6 +132,17 @@ export const fill: Op<'fill'> = {
   cost: (_inputs, output) => numel(output.shape),
 };
 
+export const constant: Op<'constant'> = {
+  shape: (_inputs, { shape }) => ({ shape, dtype: 'float32' }),
+  rowwise: () => false,
+  bind({ attributes: { data } }) {
+    return (kernels, { output }) => {
+      data.forEach((value, i) => kernels.fill(output + BYTES * i, 1, value));
+    };
+  },
+  cost: (_inputs, output) => 10 * numel(output.shape),
+};
+
 export const sum: Op<'sum'> = {
   shape([x], { start, end }) {
     requireFloat(x!, 'sum_cpu');

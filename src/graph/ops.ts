@@ -2,7 +2,7 @@
 // Rows of one kind (pointwise, spatial) are made by small functions in the files beside this one.
 
 import { attention, attentionGradient } from './ops-attention.js';
-import { affine, binary, fill, sum } from './ops-arithmetic.js';
+import { affine, binary, constant, fill, sum } from './ops-arithmetic.js';
 import { assign } from './ops-assign.js';
 import { elementwise, extreme, where } from './ops-elementwise.js';
 import { pointwiseFunction } from './ops-functions.js';
@@ -10,7 +10,7 @@ import { cat, slice, sliceGradient } from './ops-joining.js';
 import type { Op, OpName } from './op.js';
 import { embedding, embeddingBag, embeddingBagGradient, embeddingGradient } from './ops-embedding.js';
 import { linear } from './ops-linear.js';
-import { oneHot } from './ops-one-hot.js';
+import { binaryCrossEntropy, oneHot, pick } from './ops-losses.js';
 import {
   batchNorm,
   batchNormGradient,
@@ -115,6 +115,9 @@ export const OPS: { readonly [N in OpName]: Op<N> } = {
   div: binary('div'),
   affine,
   one_hot: oneHot,
+  pick,
+  binary_cross_entropy: binaryCrossEntropy,
+  constant,
   fill,
   sum,
   abs: pointwiseFunction('abs'),

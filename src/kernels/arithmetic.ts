@@ -202,14 +202,3 @@ function transpose(x: usize, y: usize, columns: usize, rows: usize, step: usize)
     }
   }
 }
-
-/** y[n, classes] = 1 at index[n] (int64), else 0; -1, or the first i whose index is none of the classes. */
-export function one_hot(index: usize, y: usize, n: usize, classes: usize): i32 {
-  memory.fill(y, 0, n * classes * BYTES);
-  for (let i: usize = 0; i < n; i++) {
-    const at = load<i64>(index + i * 8);
-    if (<u64>at >= <u64>classes) return <i32>i;
-    store<f32>(y + (i * classes + <usize>at) * BYTES, 1);
-  }
-  return -1;
-}

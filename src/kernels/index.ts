@@ -6,7 +6,7 @@ import { maddIsFused } from './lanes';
 
 export * from './activation-gradients';
 export * from './activations';
-export { add, affine, copy, div, fill, gather, mul, one_hot, sub, sum } from './arithmetic';
+export { add, affine, copy, div, fill, gather, mul, sub, sum } from './arithmetic';
 export {
   batch_norm_gradient, channel_affine, channel_dot, channel_sum, channel_variance, increment, running_average,
 } from './channels';
@@ -21,6 +21,7 @@ export { linear, pack, pack_transposed } from './linear';
 export { softmax_rows_gradient } from './attention';
 export * from './recurrence';
 export { shift } from './shift';
+export { binary_cross_entropy, one_hot, pick } from './losses';
 export { pad, pad_gradient } from './pad';
 export {
   batch_norm, layer_norm, layer_norm_gradient, layer_norm_weight_gradient,

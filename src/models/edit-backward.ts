@@ -13,7 +13,8 @@ import type { Draft } from './draft.js';
 import type { NamedTensors } from './forward-answer.js';
 import { givenTo, type Given } from './given.js';
 import { insideOf, type InsideRequest } from './inside.js';
-import type { Goal, LossSpec, PassSpec } from './pass.js';
+import { readLoss, targetsOf, type LossRequest } from './goal.js';
+import type { Goal, PassSpec } from './pass.js';
 import { planned, type Passes } from './passes.js';
 import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState, type Preparation } from './state.js';
@@ -26,7 +27,7 @@ export interface PassRequest extends InsideRequest {
 
 export interface BackwardRequest extends PassRequest {
   readonly targets?: unknown;
-  readonly loss?: LossSpec | undefined;
+  readonly loss?: LossRequest | undefined;
   readonly output_grad?: unknown;
   readonly input_grad: boolean;
 }
@@ -127,7 +128,7 @@ export function goalOf({
   output_grad,
 }: Pick<BackwardRequest, 'targets' | 'loss' | 'output_grad'>): {
   goal: Goal;
-  others: Given[];
+  others: readonly Given[];
 } {
   if (output_grad !== undefined) {
     const beside = [loss !== undefined && 'loss', targets !== undefined && 'targets'].filter(Boolean);
@@ -146,7 +147,8 @@ export function goalOf({
       missing.map((name) => ({ path: String(name), message })),
     );
   }
-  return { goal: { loss: loss! }, others: [{ value: targets, path: 'targets' }] };
+  const checked = readLoss(loss!);
+  return { goal: { loss: checked }, others: targetsOf(checked, targets) };
 }
 
 /** The parameters of a module that are to be trained. */

@@ -12,6 +12,7 @@ import type { Storage } from './companion.js';
 import type { Draft } from './draft.js';
 import type { Pass, PassSpec } from './pass.js';
 import { makePassFor, placeInputs, planned, type PassMeans } from './passes.js';
+import { givenTo } from './given.js';
 import { moduleAt, type ModelState } from './state.js';
 
 export interface GradientCheckRequest extends Omit<BackwardRequest, 'input_grad'> {
@@ -39,12 +40,13 @@ export async function checkGradients(
 ) {
   const { module } = moduleAt(state, request.module);
   const { goal, others } = goalOf(request);
-  const given = [{ value: request.inputs, path: 'inputs' }, ...others];
+  const inputs = givenTo(module, request.inputs);
+  const given = [...inputs, ...others];
   const parameters = trained(state, module);
   const spec: PassSpec = {
     module,
     mode: request.mode,
-    inputs: given.slice(0, 1).map(planned),
+    inputs: inputs.map(planned),
     others: others.map(planned),
     goal,
     parameters,

@@ -1,14 +1,14 @@
 // A pass: a module's forward in one mode, and what comes of it besides the output: a loss, gradients, changed buffers.
 // Traced and planned for inputs of known shapes; run as often as wanted.
 
-import { ApiError } from '../errors.js';
 import { sumTo } from '../graph/broadcasting.js';
 import { differentiate, GradientError, type Seed } from '../graph/gradient.js';
-import { DTypeError, ShapeError, type Operand } from '../graph/op.js';
+import { DTypeError, type Operand } from '../graph/op.js';
 import { makePlan, type Plan } from '../graph/plan.js';
-import { Tracer, type Apply, type Output, type Stored, type Value } from '../graph/tracer.js';
+import { Tracer, type Output, type Stored, type Value } from '../graph/tracer.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
+import { traceLoss, type Loss } from '../nn/losses/spec.js';
 import type { Module, Parameter } from '../nn/module.js';
 import { outputNames } from '../nn/signature.js';
 import { traceModule, traceOutputs } from '../nn/trace.js';
@@ -20,8 +20,7 @@ import { Inside, type Captured, type InsideSpec } from './inside.js';
 import { nextPlanId, type PlannedInput } from './plans.js';
 
 /** What is differentiated: a loss of the output and targets, or Σ output · gradient. */
-export type Goal = { readonly loss: LossSpec } | { readonly outputGrad: true };
-export type LossSpec = Readonly<Record<string, unknown>>;
+export type Goal = { readonly loss: Loss } | { readonly outputGrad: true };
 
 export interface PassSpec {
   readonly module: Module;
@@ -189,7 +188,12 @@ function seedOf(
     }
     return { seed: { value: output, gradient }, value: null };
   }
-  const value = traceLoss(tracer, goal.loss, { output, target: others[0]! });
+  const value = traceLoss(tracer, goal.loss, { output, targets: others });
+  if (numel(value.shape) !== 1) {
+    throw new GradientError(
+      'grad can be implicitly created only for scalar outputs: the loss is not reduced',
+    );
+  }
   return { seed: { value, gradient: tracer.apply('fill', [], { shape: value.shape, value: 1 }) }, value };
 }
 
@@ -199,59 +203,4 @@ function objectiveOf({ apply }: Tracer, { value, gradient }: Seed): Value {
 
 function sameExtents(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
-}
-
-/** Each element's loss, of which the mean is taken. Formulas: torch.nn.functional. */
-const LOSSES: Readonly<Record<string, (apply: Apply, output: Value, target: Value) => Value>> = {
-  mse_loss: (apply, output, target) => {
-    const difference = apply('sub', [output, target], {});
-    return apply('mul', [difference, difference], {});
-  },
-  l1_loss: (apply, output, target) => apply('abs', [apply('sub', [output, target], {})], {}),
-  smooth_l1_loss: (apply, output, target) => {
-    const distance = apply('abs', [apply('sub', [output, target], {})], {});
-    const near = apply('affine', [apply('mul', [distance, distance], {})], { scale: 0.5, shift: 0 });
-    const far = apply('affine', [distance], { scale: 1, shift: -0.5 });
-    const one = apply('fill', [], { shape: distance.shape, value: 1 });
-    return apply('where', [apply('less', [distance, one], {}), near, far], {});
-  },
-  // log(1 + exp(x)) - x t
-  binary_cross_entropy_with_logits: (apply, output, target) =>
-    apply('sub', [apply('softplus', [output], { a: 1, b: 88 }), apply('mul', [output, target], {})], {}),
-};
-
-/** Throws INVALID_REQUEST for a loss that is not known, and for options: there are none yet. */
-function traceLoss(
-  { apply }: Tracer,
-  loss: LossSpec,
-  { output, target }: { output: Value; target: Value },
-): Value {
-  const { name, ...options } = loss;
-  const known = [...Object.keys(LOSSES), 'cross_entropy'];
-  if (typeof name !== 'string' || !known.includes(name)) {
-    throw new ApiError(
-      'INVALID_REQUEST',
-      [],
-      [{ path: 'loss.name', message: `must be one of ${known.join(', ')}` }],
-    );
-  }
-  const faults = Object.keys(options).map((option) => ({
-    path: `loss.${option}`,
-    message: 'unknown option',
-  }));
-  if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
-  if (name === 'cross_entropy') {
-    const classes = output.shape[1] ?? 0;
-    if (output.shape.length !== 2 || target.shape.length !== 1) {
-      throw new ShapeError('cross_entropy takes outputs of [rows, classes] and a class for each row');
-    }
-    const chosen = apply(
-      'mul',
-      [apply('log_softmax', [output], { dim: 1 }), apply('one_hot', [target], { classes })],
-      {},
-    );
-    return apply('affine', [sumTo(apply, chosen, [])], { scale: -1 / target.shape[0]!, shift: 0 });
-  }
-  const each = LOSSES[name]!(apply, output, target);
-  return apply('affine', [sumTo(apply, each, [])], { scale: 1 / numel(each.shape), shift: 0 });
 }

@@ -6,6 +6,7 @@ import { GENERATOR, type Stored } from '../graph/tracer.js';
 import type { Parameter } from '../nn/module.js';
 import { lbfgsTensors, type LbfgsPlace } from '../nn/optim/lbfgs.js';
 import type { LbfgsSettings } from '../nn/optim/lbfgs-options.js';
+import type { LossName } from '../nn/losses/table.js';
 import type { Settings } from '../nn/optim/optimizer.js';
 import { Generator } from '../random/generator.js';
 import type { Region, SharedMemory } from '../runtime/memory.js';
@@ -281,12 +282,12 @@ function accuracyOf(
       ? { ...at, classes: output.shape[1]! }
       : null;
   }
-  const threshold = THRESHOLDS.get(String(loss.name));
+  const threshold = THRESHOLDS.get(loss.name);
   return threshold === undefined ? null : { ...at, threshold, perRow: numel(output.shape) / rows };
 }
 
 /** From where on an output means 1. */
-const THRESHOLDS: ReadonlyMap<string, number> = new Map([
+const THRESHOLDS: ReadonlyMap<LossName, number> = new Map([
   ['binary_cross_entropy', 0.5],
   ['binary_cross_entropy_with_logits', 0],
 ]);

@@ -3,6 +3,7 @@
 import { ApiError, type Fault } from '../errors.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
+import type { Loss } from '../nn/losses/spec.js';
 import { namedParameters, type Module, type Parameter } from '../nn/module.js';
 import { parseScheduler } from '../nn/optim/schedulers.js';
 import type { Checked } from '../nn/optim/settings.js';
@@ -13,8 +14,9 @@ import type { Settings } from '../nn/optim/optimizer.js';
 import type { Clip } from '../runtime/training.js';
 import { companion, type Companion, type Storage } from './companion.js';
 import type { Workplace } from './draft.js';
-import type { Given } from './given.js';
-import { makePass, type LossSpec, type Pass, type PassSpec } from './pass.js';
+import { givenTo, type Given } from './given.js';
+import { readLoss, targetsOf, type LossRequest } from './goal.js';
+import { makePass, type Pass, type PassSpec } from './pass.js';
 import { planned } from './passes.js';
 import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
@@ -25,7 +27,7 @@ export interface TrainRequest {
   readonly module: string;
   readonly mode: Mode;
   readonly optimizer: unknown;
-  readonly loss: LossSpec;
+  readonly loss: LossRequest;
   readonly inputs: unknown;
   readonly targets: unknown;
   readonly epochs: number;
@@ -79,7 +81,7 @@ export interface Setup {
   readonly commitEvery: number;
   readonly training: Data;
   readonly validation: Data | null;
-  readonly loss: LossSpec;
+  readonly loss: Loss;
   readonly optimizer: {
     readonly name: OptimizerName;
     /** Of each parameter group, as the job began. */
@@ -112,42 +114,45 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
   const groups = unlessFaulty(groupParameters(spec, [...names.keys()]));
   const { name } = spec;
   const scheduled = scheduleOf(request);
+  const loss = readLoss(request.loss);
+  if (loss.options.reduction === 'none') {
+    const message = 'must be mean or sum: a step makes one number smaller';
+    throw new ApiError('INVALID_REQUEST', [], [{ path: 'loss.reduction', message }]);
+  }
   if (name === 'LBFGS') refuseForLbfgs(request);
+  const examplesOf = ({ inputs, targets }: Pick<TrainRequest, 'inputs' | 'targets'>, at = ''): Examples => ({
+    inputs: givenTo(module, inputs, `${at}inputs`),
+    targets: targetsOf(loss, targets, `${at}targets`),
+  });
   const held: Rows[] = [];
   const release = (): void => {
     for (const { region } of held.splice(0)) means.workplace.memory.release(region);
   };
   try {
-    const make = (given: readonly [Given, Given], mode: Mode, batch: Batching): Data =>
+    const make = (given: Examples, mode: Mode, batch: Batching): Data =>
       dataOf(
         given,
         {
           ...means,
           module,
           mode,
-          loss: request.loss,
+          loss,
           parameters: mode === 'eval' ? [] : [...names.values()],
         },
         { ...batch, held },
       );
-    const training = make(
-      [
-        { value: request.inputs, path: 'inputs' },
-        { value: request.targets, path: 'targets' },
-      ],
-      request.mode,
-      { size: request.batch_size, dropLast: request.drop_last, parameters: [...names.values()] },
-    );
+    const training = make(examplesOf(request), request.mode, {
+      size: request.batch_size,
+      dropLast: request.drop_last,
+      parameters: [...names.values()],
+    });
     const { validation: other } = request;
     const validation = other
-      ? make(
-          [
-            { value: other.inputs, path: 'validation.inputs' },
-            { value: other.targets, path: 'validation.targets' },
-          ],
-          'eval',
-          { size: request.batch_size, dropLast: false, parameters: [] },
-        )
+      ? make(examplesOf(other, 'validation.'), 'eval', {
+          size: request.batch_size,
+          dropLast: false,
+          parameters: [],
+        })
       : null;
     const first = training.batches[0]!.pass;
     const parameters = groups.flatMap(({ params, settings }, group) =>
@@ -168,7 +173,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       commitEvery: request.commit_every ?? Infinity,
       training,
       validation,
-      loss: request.loss,
+      loss,
       optimizer: { name, groups, resumed: request.resume, parameters },
       schedule: new Schedule(settings, scheduled, () => stepsOf(training) * request.epochs),
       clip: clipOf(request),
@@ -243,10 +248,16 @@ function clipOf({ clip_grad_norm: norm, clip_grad_value: value }: TrainRequest):
   return { norm: norm === undefined ? null : { maxNorm, normType }, value: value ?? null };
 }
 
+/** What each of a batch's rows has one row of. */
+interface Examples {
+  readonly inputs: readonly Given[];
+  readonly targets: readonly Given[];
+}
+
 interface PassMeans extends SetupMeans {
   readonly module: Module;
   readonly mode: Mode;
-  readonly loss: LossSpec;
+  readonly loss: Loss;
   readonly parameters: readonly Parameter[];
 }
 
@@ -257,7 +268,12 @@ interface Batching {
 }
 
 /** Places the rows, and plans the passes for full batches and for what is left over. */
-function dataOf(given: readonly Given[], means: PassMeans, batching: Batching & { held: Rows[] }): Data {
+function dataOf(
+  { inputs, targets }: Examples,
+  means: PassMeans,
+  batching: Batching & { held: Rows[] },
+): Data {
+  const given = [...inputs, ...targets];
   const outlines = given.map(planned);
   const rows = outlines[0]!.shape[0] ?? 0;
   outlines.forEach(({ shape }, i) => {
@@ -268,9 +284,9 @@ function dataOf(given: readonly Given[], means: PassMeans, batching: Batching & 
   const size = Math.min(batching.size ?? rows, rows);
   const count = Math.floor(rows / size);
   const left = batching.dropLast ? 0 : rows - count * size;
-  const batches: Batches[] = [{ pass: passFor(outlines, size, means), first: 0, rows: size, count }];
-  if (left > 0)
-    batches.push({ pass: passFor(outlines, left, means), first: count * size, rows: left, count: 1 });
+  const pass = (n: number): Pass => passFor(outlines, { rows: n, inputs: inputs.length }, means);
+  const batches: Batches[] = [{ pass: pass(size), first: 0, rows: size, count }];
+  if (left > 0) batches.push({ pass: pass(left), first: count * size, rows: left, count: 1 });
   const { memory, segment } = means.workplace;
   const { plan } = batches[0]!.pass;
   const sources = given.map((tensor, i) => {
@@ -282,13 +298,17 @@ function dataOf(given: readonly Given[], means: PassMeans, batching: Batching & 
   return { sources, rows, batches };
 }
 
-function passFor(outlines: readonly PlannedInput[], rows: number, means: PassMeans): Pass {
-  const inputs = outlines.map((outline) => ({ ...outline, shape: [rows, ...outline.shape.slice(1)] }));
+function passFor(
+  outlines: readonly PlannedInput[],
+  { rows, inputs }: { rows: number; inputs: number },
+  means: PassMeans,
+): Pass {
+  const given = outlines.map((outline) => ({ ...outline, shape: [rows, ...outline.shape.slice(1)] }));
   const spec: PassSpec = {
     module: means.module,
     mode: means.mode,
-    inputs: inputs.slice(0, 1),
-    others: inputs.slice(1),
+    inputs: given.slice(0, inputs),
+    others: given.slice(inputs),
     goal: { loss: means.loss },
     parameters: means.parameters,
     accumulated: new Set(),

@@ -9,50 +9,10 @@ import type { Mode } from '#src/nn/layer.js';
 import { everyName, type Module, type Parameter } from '#src/nn/module.js';
 import { traceModule } from '#src/nn/trace.js';
 import { Generator } from '#src/random/generator.js';
-import { bindKernels, kernelModule } from '#src/runtime/kernel-module.js';
-import type { DType } from '#src/tensor/dtype.js';
-import { byteLength, numel } from '#src/tensor/shape.js';
+import { numel } from '#src/tensor/shape.js';
+import { kernels, memory, read, Space, type Tensor } from '../space.js';
 
-export interface Tensor {
-  readonly shape: readonly number[];
-  readonly dtype: DType;
-  readonly data: readonly number[];
-}
-
-const memory = new WebAssembly.Memory({ initial: 64, maximum: 4096, shared: true });
-const kernels = bindKernels(kernelModule(), memory);
-
-/** Bytes handed out one behind the other, from the beginning again for each network. */
-class Space {
-  private next = (kernels.heap_base() + 63) & ~63;
-
-  take(bytes: number): number {
-    const at = this.next;
-    this.next = (at + bytes + 63 + 64) & ~63;
-    const missing = this.next - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / 65536) + 16);
-    return at;
-  }
-
-  place(tensor: Tensor): number {
-    const at = this.take(byteLength(tensor.shape, tensor.dtype));
-    write(at, tensor);
-    return at;
-  }
-}
-
-function write(at: number, { shape, dtype, data }: Tensor): void {
-  const n = numel(shape);
-  if (dtype === 'int64') new BigInt64Array(memory.buffer, at, n).set(data.map(BigInt));
-  else if (dtype === 'float32') new Float32Array(memory.buffer, at, n).set(data);
-  else throw new Error(dtype);
-}
-
-function read(at: number, { shape, dtype }: { shape: readonly number[]; dtype: DType }): Float32Array {
-  const n = numel(shape);
-  if (dtype === 'int64') return Float32Array.from(new BigInt64Array(memory.buffer, at, n), Number);
-  return new Float32Array(memory.buffer, at, n).slice();
-}
+export type { Tensor };
 
 export interface Results {
   readonly root: Module;
