@@ -199,6 +199,9 @@ describe('a traced forward', () => {
     ],
     Flatten: [{}, [2, 3, 4], [2, 12]],
     Lambda: [{ expression: 'x - mean(x)' }, [2, 3], [2, 3]],
+    Threshold: [{ threshold: 0, value: 1 }, [2, 3], [2, 3]],
+    GLU: [{ dim: 1 }, [2, 6], [2, 3]],
+    Softmax2d: [{}, [2, 3, 4], [2, 3, 4]],
   };
 
   /** Each pad by 1, of a tensor whose extents are all 3. */

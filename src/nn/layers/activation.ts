@@ -1,6 +1,8 @@
 // torch.nn's activations: elementwise ones (a row each), and softmax over one dimension.
 
 import type { UnaryName } from '../../graph/kernels.js';
+import { ShapeError } from '../../graph/op.js';
+import type { Apply, Value } from '../../graph/tracer.js';
 import type { LayerDefinition, OptionDefinition } from '../layer.js';
 import { numberOf, pythonRepr, type Options } from '../options.js';
 import { flag, float, nullable } from './arguments.js';
@@ -42,14 +44,18 @@ function printing(...names: string[]): (options: Options) => string {
   };
 }
 
-function softmax(op: 'softmax' | 'log_softmax'): LayerDefinition {
+type OverDimension = (x: Value, dim: number | null, apply: Apply) => Value;
+
+function overDimension(trace: OverDimension): LayerDefinition {
   return {
     options: [nullable({ name: 'dim', kind: 'int' })],
-    trace: ({ options }, x, { tracer }) => tracer.apply(op, [x], { dim: options.dim as number | null }),
+    trace: ({ options }, x, { tracer }) => trace(x, options.dim as number | null, tracer.apply),
     flow: () => ({ changes: 0 }),
     repr: printing('dim'),
   };
 }
+
+const softmax: OverDimension = (x, dim, apply) => apply('softmax', [x], { dim });
 
 /** PyTorch still takes the old names min_value and max_value; they win where they are given. */
 function bounds({ min_val, max_val, min_value, max_value }: Options): [Options[string], Options[string]] {
@@ -126,6 +132,21 @@ export const ACTIVATION_LAYERS = {
   Hardswish: elementwise({ op: 'hardswish', options: [inplace] }),
   Mish: elementwise({ op: 'mish', options: [inplace], repr: printing() }),
   LogSigmoid: elementwise({ op: 'log_sigmoid' }),
-  Softmax: softmax('softmax'),
-  LogSoftmax: softmax('log_softmax'),
-};
+  Softmax: overDimension(softmax),
+  LogSoftmax: overDimension((x, dim, apply) => apply('log_softmax', [x], { dim })),
+  Softmin: overDimension((x, dim, apply) =>
+    softmax(apply('affine', [x], { scale: -1, shift: 0 }), dim, apply),
+  ),
+  Softmax2d: {
+    options: [],
+    trace(_module, x, { tracer }) {
+      const rank = x.shape.length;
+      if (rank !== 3 && rank !== 4) {
+        throw new ShapeError(`Softmax2d: expected input to be 3D or 4D, got ${rank}D instead`);
+      }
+      return softmax(x, -3, tracer.apply);
+    },
+    flow: () => ({ changes: 0 }),
+    repr: () => '',
+  },
+} satisfies Record<string, LayerDefinition>;

@@ -18,6 +18,7 @@ import { PADDING_LAYERS } from './padding.js';
 import { POOLING_LAYERS } from './pooling.js';
 import { RECURRENT_LAYERS } from './recurrent.js';
 import { SHAPE_LAYERS } from './shape.js';
+import { THRESHOLD_LAYERS } from './thresholds.js';
 import { TRANSFORMER_LAYERS } from './transformer.js';
 import { UPSAMPLING_LAYERS } from './upsampling.js';
 
@@ -36,6 +37,7 @@ const TYPES = {
   ...ATTENTION_LAYERS,
   ...TRANSFORMER_LAYERS,
   ...ACTIVATION_LAYERS,
+  ...THRESHOLD_LAYERS,
   ...DROPOUT_LAYERS,
   ...SHAPE_LAYERS,
   ...LAMBDA_LAYERS,
