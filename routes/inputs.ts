@@ -72,6 +72,20 @@ export const targets = opaque('Targets', {
   examples: [[[1]], { target: [[1]], var: [[0.5]] }],
 });
 
+const columns = {
+  anyOf: [
+    { type: 'string', description: 'A column as it is.' },
+    { type: 'array', items: { type: 'string' }, minItems: 1, description: 'Columns side by side.' },
+  ],
+};
+
+export const examplesOf = opaque('Examples', {
+  description:
+    'Tensors with a row for each example; or names of columns of the data set; of several tensors an object by name.',
+  anyOf: [ref('InputsInput'), columns, { type: 'object', additionalProperties: columns }],
+  examples: [[[1, 2, 3, 4]], 'x', ['x1', 'x2'], { left: 'a', right: ['b', 'c'] }],
+});
+
 const modules = { type: 'object', additionalProperties: ref('ModuleInput') };
 
 opaque('Module', {

@@ -124,7 +124,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
   backwardRoutes(routes, registry, writer);
-  trainRoutes(routes, registry);
+  trainRoutes(routes, registry, datasets);
   changeRoutes(routes, registry);
   watchpointRoutes(routes, registry);
   datasetRoutes(routes, datasets, writer);

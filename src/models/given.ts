@@ -6,8 +6,9 @@ import type { Module } from '../nn/module.js';
 import { didYouMean } from '../nn/near-miss.js';
 import { pathKey } from '../nn/options.js';
 import { inputNames, requiredInputs } from '../nn/signature.js';
+import { Selected } from '../datasets/select.js';
+import { TensorValue } from '../tensor/tensor-value.js';
 import type { DType } from '../tensor/dtype.js';
-import { RawTensor } from '../tensor/raw-tensor.js';
 import { byteLength, SizeError, type Shape } from '../tensor/shape.js';
 import type { PlannedInput } from './plans.js';
 
@@ -28,8 +29,7 @@ export function givenTo(module: Module, inputs: unknown, path = 'inputs'): reado
   const names = inputNames(module);
   if (!names) return [{ value: inputs, path }];
   const required = requiredInputs(module);
-  const byName =
-    isObject(inputs) && !(inputs instanceof RawTensor) ? new Map(Object.entries(inputs)) : undefined;
+  const byName = isObject(inputs) && !isTensor(inputs) ? new Map(Object.entries(inputs)) : undefined;
   const unknown = [...(byName?.keys() ?? [])].filter((name) => !names.includes(name));
   if (!byName || (unknown.length > 0 && (byName.has('data') || byName.has('shape')))) {
     if (required === 1) return [{ value: inputs, path }];
@@ -46,6 +46,11 @@ export function givenTo(module: Module, inputs: unknown, path = 'inputs'): reado
     if (!byName.has(name)) faults.push({ path: `${path}${pathKey(name)}`, message: 'is missing' });
   if (faults.length > 0) throw invalid(faults);
   return given.map((name) => ({ value: byName.get(name), path: `${path}${pathKey(name)}` }));
+}
+
+/** It came as a tensor, in bytes or of a data set: no object of a client's. */
+export function isTensor(given: unknown): boolean {
+  return given instanceof TensorValue || given instanceof Selected;
 }
 
 /** What a client says of inputs that it does not give: of one, or of several by name. */

@@ -5,8 +5,7 @@ import { parseLoss, targetNames, type Loss } from '../nn/losses/spec.js';
 import { isObject } from '../nn/children.js';
 import { didYouMean } from '../nn/near-miss.js';
 import { pathKey } from '../nn/options.js';
-import { RawTensor } from '../tensor/raw-tensor.js';
-import type { Given } from './given.js';
+import { isTensor, type Given } from './given.js';
 
 /** A loss as a client writes it: its name, with its options beside it. */
 export type LossRequest = Readonly<Record<string, unknown>>;
@@ -22,7 +21,7 @@ export function readLoss(given: LossRequest): Loss {
 export function targetsOf(loss: Loss, targets: unknown, path = 'targets'): readonly Given[] {
   const names = targetNames(loss);
   const byName =
-    isObject(targets) && !(targets instanceof RawTensor) && !('data' in targets || 'shape' in targets)
+    isObject(targets) && !isTensor(targets) && !('data' in targets || 'shape' in targets)
       ? new Map(Object.entries(targets))
       : undefined;
   if (!byName) {

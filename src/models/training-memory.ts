@@ -91,6 +91,12 @@ export class TrainingMemory {
     this.hold();
   }
 
+  /** Rejects with ValueError where a column has a value that its reader does not take. */
+  async gather(): Promise<void> {
+    const { pool } = this.model.workplace;
+    for (const order of this.setup.gathers) await pool.call('gatherRows', order);
+  }
+
   /** Takes over what changes of the model have made meanwhile. */
   async refresh(): Promise<void> {
     const steps = [...this.copies.keys()].flatMap((storage) => {

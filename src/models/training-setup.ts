@@ -11,16 +11,16 @@ import { groupParameters, parseOptimizer, type ParameterGroup } from '../nn/opti
 import type { ElementwiseName, OptimizerName } from '../nn/optim/table.js';
 import { stateShapes } from '../nn/optim/state-dict.js';
 import type { Settings } from '../nn/optim/optimizer.js';
+import type { GatherOrder } from '../runtime/gather.js';
 import type { Clip } from '../runtime/training.js';
 import { companion, type Companion, type Storage } from './companion.js';
 import type { Workplace } from './draft.js';
 import { givenTo, type Given } from './given.js';
 import { readLoss, targetsOf, type LossRequest } from './goal.js';
 import { makePass, type Pass, type PassSpec } from './pass.js';
-import { planned } from './passes.js';
 import type { PlannedInput } from './plans.js';
 import { moduleAt, type ModelState } from './state.js';
-import { placeRows, type Rows } from './training-data.js';
+import { outlineOf, Placement, type Rows } from './training-data.js';
 import { Schedule, type Pace, type Scheduled } from './training-schedule.js';
 
 export interface TrainRequest {
@@ -97,6 +97,8 @@ export interface Setup {
   readonly storages: readonly Storage[];
   /** Those of them that passes give new values. */
   readonly buffers: readonly Parameter[];
+  /** What is yet to be done for the data to be there. */
+  readonly gathers: readonly GatherOrder[];
   /** Lets go of the data. */
   release(): void;
 }
@@ -124,10 +126,8 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
     inputs: givenTo(module, inputs, `${at}inputs`),
     targets: targetsOf(loss, targets, `${at}targets`),
   });
-  const held: Rows[] = [];
-  const release = (): void => {
-    for (const { region } of held.splice(0)) means.workplace.memory.release(region);
-  };
+  const { memory, segment } = means.workplace;
+  const placement = new Placement(memory, segment!);
   try {
     const make = (given: Examples, mode: Mode, batch: Batching): Data =>
       dataOf(
@@ -139,7 +139,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
           loss,
           parameters: mode === 'eval' ? [] : [...names.values()],
         },
-        { ...batch, held },
+        { ...batch, placement },
       );
     const training = make(examplesOf(request), request.mode, {
       size: request.batch_size,
@@ -180,10 +180,11 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       earlyStopping: request.early_stopping ?? null,
       storages: [...parameters.flatMap(({ parameter, state: own }) => [parameter, ...own]), ...buffers],
       buffers,
-      release,
+      gathers: placement.gathers,
+      release: () => placement.release(),
     };
   } catch (error) {
-    release();
+    placement.release();
     throw error;
   }
 }
@@ -271,10 +272,10 @@ interface Batching {
 function dataOf(
   { inputs, targets }: Examples,
   means: PassMeans,
-  batching: Batching & { held: Rows[] },
+  batching: Batching & { placement: Placement },
 ): Data {
   const given = [...inputs, ...targets];
-  const outlines = given.map(planned);
+  const outlines = given.map(outlineOf);
   const rows = outlines[0]!.shape[0] ?? 0;
   outlines.forEach(({ shape }, i) => {
     if (shape.length > 0 && shape[0] === rows && rows > 0) return;
@@ -287,14 +288,10 @@ function dataOf(
   const pass = (n: number): Pass => passFor(outlines, { rows: n, inputs: inputs.length }, means);
   const batches: Batches[] = [{ pass: pass(size), first: 0, rows: size, count }];
   if (left > 0) batches.push({ pass: pass(left), first: count * size, rows: left, count: 1 });
-  const { memory, segment } = means.workplace;
   const { plan } = batches[0]!.pass;
-  const sources = given.map((tensor, i) => {
-    const { shape } = outlines[i]!;
-    const placed = placeRows(memory, segment!, tensor, { shape, dtype: plan.inputs[i]!.dtype });
-    batching.held.push(placed);
-    return placed;
-  });
+  const sources = given.map((tensor, i) =>
+    batching.placement.place(tensor, { shape: outlines[i]!.shape, dtype: plan.inputs[i]!.dtype }),
+  );
   return { sources, rows, batches };
 }
 

@@ -60,10 +60,15 @@ export class Training {
   private uncommitted = 0;
   private cancelled = false;
 
-  /** Takes over the setup's data. Throws QuotaError. */
+  /** Takes over the setup's data, and lets go of it in the end. Throws QuotaError. */
   constructor(model: Trainable, setup: Setup) {
     this.setup = setup;
-    this.memory = new TrainingMemory(model, setup);
+    try {
+      this.memory = new TrainingMemory(model, setup);
+    } catch (error) {
+      setup.release();
+      throw error;
+    }
   }
 
   get epochs(): number {
@@ -94,9 +99,16 @@ export class Training {
     return this.status === 'running' && made > 0 ? (this.seconds / made) * (this.steps - made) : null;
   }
 
-  /** Copies the model, which nobody changes meanwhile. Before anything else. */
-  begin(): Promise<void> {
-    return this.memory.fill();
+  /** Copies the model, which nobody changes meanwhile, and the data. Before anything else. Nothing is kept where it rejects. */
+  async begin(): Promise<void> {
+    try {
+      await this.memory.fill();
+      await this.memory.gather();
+    } catch (error) {
+      this.memory.release();
+      this.setup.release();
+      throw error;
+    }
   }
 
   /** Ends it after the steps in progress; the last commit stays. */

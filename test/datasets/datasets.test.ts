@@ -1,7 +1,7 @@
 // Data sets in memory, with real workers: what is kept, what is counted, what a reader of one gets.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Selected } from '#src/datasets/select.js';
+import type { Selected, Selection } from '#src/datasets/select.js';
 import { byteLength, numel } from '#src/tensor/shape.js';
 import type { HeldTensor } from '#src/runtime/held-tensor.js';
 import type { TensorValue } from '#src/tensor/tensor-value.js';
@@ -46,7 +46,8 @@ describe('a selection', () => {
   };
   beforeEach(() => engine.datasets.put('d', columns));
   const select = (inputs: string | string[], targets?: string | string[]) =>
-    engine.datasets.select({ dataset: 'd', inputs, targets });
+    engine.datasets.select({ dataset: 'd', inputs, targets }) as Selection &
+      Record<'inputs' | 'targets', Selected>;
 
   it('of one name is the column as it is, of a list of columns of [rows] they are the rows of [rows, k] in its order', async () => {
     const selection = select(['b', 'a'], 'label');
@@ -56,7 +57,7 @@ describe('a selection', () => {
     expect(targets).toMatchObject({ shape: [3], dtype: 'int64' });
     expect(await gathered(inputs)).toEqual([10, 1, 20, 2, 30, 3]);
     expect(await gathered(inputs, [2, 2, 0])).toEqual([30, 3, 30, 3, 10, 1]);
-    expect(await gathered(targets!)).toEqual([2, 0, 1]);
+    expect(await gathered(targets)).toEqual([2, 0, 1]);
     expect(select('wide').inputs.shape).toEqual([3, 2]);
     expect(select(['a']).inputs.shape).toEqual([3, 1]);
     selection.release();
@@ -66,8 +67,8 @@ describe('a selection', () => {
     const { inputs, targets } = select(['wide', 'a', 'wide'], ['deep', 'flat']);
     expect(inputs.shape).toEqual([3, 5]);
     expect(await gathered(inputs, [1])).toEqual([2.5, 3.5, 2, 2.5, 3.5]);
-    expect(targets!.shape).toEqual([3, 3, 2]);
-    expect(await gathered(targets!, [2])).toEqual([8, 9, 10, 11, 104, 105]);
+    expect(targets.shape).toEqual([3, 3, 2]);
+    expect(await gathered(targets, [2])).toEqual([8, 9, 10, 11, 104, 105]);
   });
 
   it('of several dtypes is float32', async () => {
@@ -98,6 +99,13 @@ describe('a selection', () => {
     );
   });
 
+  it('of an object of names are a tensor for each', async () => {
+    const { inputs } = engine.datasets.select({ dataset: 'd', inputs: { left: ['b', 'a'], right: 'label' } });
+    const { left, right } = inputs as Record<string, Selected>;
+    expect(await gathered(left!)).toEqual([10, 1, 20, 2, 30, 3]);
+    expect(await gathered(right!)).toEqual([2, 0, 1]);
+  });
+
   it('that is refused holds nothing', () => {
     const { memory } = engine;
     for (const inputs of [['nothing'], [], ['wide', 'deep']]) expect(() => select(inputs)).toThrow();
@@ -117,7 +125,7 @@ describe('a data set that somebody reads', () => {
     expect(datasets.size).toBe(0);
     expect(datasets.bytes).toBe(4096 + 64);
     first!.release();
-    expect(new Set(await gathered(second!.inputs))).toEqual(new Set([1]));
+    expect(new Set(await gathered(second!.inputs as Selected))).toEqual(new Set([1]));
     expect(third.rows).toBe(16);
     second!.release();
     expect([datasets.bytes, memory.bytesInUse]).toEqual([64, 64]);

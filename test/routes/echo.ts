@@ -83,6 +83,7 @@ export async function startEcho(env: Record<string, string> = {}): Promise<EchoS
     put: () => Promise.resolve({ created: false, summary: dataset }),
     list: () => ({ datasets: [], next_cursor: null }),
     read: () => dataset,
+    select: () => ({ inputs: [], targets: [], rows: 1, release: () => undefined }),
     delete: () => undefined,
   } as unknown as Datasets;
   const memory = new SharedMemory({ limitBytes: 2 ** 20 });
