@@ -113,7 +113,7 @@ function selectExamples(
   datasets: Datasets,
   { dataset: name, ...given }: Examples,
   path = '',
-): { inputs: unknown; targets: unknown; release(): void } {
+): { inputs: unknown; targets: unknown; release: () => void } {
   if (name === undefined) return { ...given, release: () => undefined };
   const faults = (['inputs', 'targets'] as const).flatMap((field) =>
     columns.safeParse(given[field]).success
