@@ -375,6 +375,19 @@ const jobFields = {
   error: problemSchema.optional(),
 };
 
+export const optimizerAnswer = about('Optimizer', {
+  optimizer: z.string().nullable().describe('Its name in torch.optim.'),
+  param_groups: z
+    .array(z.looseObject({ params: z.array(z.string()), lr: z.number() }))
+    .describe('Parameters by their paths, and their settings.'),
+  state: z
+    .unknown()
+    .meta({ type: 'object', additionalProperties: ref('TensorObject') })
+    .describe(
+      "By a parameter's path and the name that the optimizer has for it; nothing before the first step.",
+    ),
+});
+
 export const jobAnswer = z
   .object({
     ...jobFields,

@@ -5,6 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
+import { optimizerRoutes } from '../routes/optimizer.js';
 import { trainRoutes } from '../routes/train.js';
 import { backwardRoutes } from '../routes/backward.js';
 import { datasetRoutes } from '../routes/datasets.js';
@@ -124,6 +125,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   stateDictRoutes(routes, registry, writer);
   forwardRoutes(routes, registry, writer);
   backwardRoutes(routes, registry, writer);
+  optimizerRoutes(routes, registry, writer);
   trainRoutes(routes, registry, datasets);
   changeRoutes(routes, registry);
   watchpointRoutes(routes, registry);

@@ -8,6 +8,7 @@ import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
 import { AlertLog } from './alert-log.js';
 import { ChangeLog } from './change-log.js';
+import { loadOptimizer, optimizerState, type OptimizerRequest } from './edit-optimizer.js';
 import { Draft, type Workplace } from './draft.js';
 import { init, type InitRequest } from './edit-init.js';
 import { load } from './edit-load.js';
@@ -24,7 +25,7 @@ import { materialize } from './edit-materialize.js';
 import { putModule, removeModule, tie, untie } from './edit-structure.js';
 import type { TreeLimits } from '../nn/architecture.js';
 import { explained } from './failures.js';
-import { planned, type ForwardRequest } from './forward.js';
+import type { ForwardRequest } from './forward.js';
 import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { inspect, type Told, type Wanted } from './inspect.js';
 import { describedTo, givenTo, type Described } from './given.js';
@@ -42,6 +43,7 @@ import type { ModelState, OptimizerState, Outcome, Preparation } from './state.j
 import { Structure } from './structure.js';
 import { Tensors } from './tensors.js';
 import type { Terms } from './terms.js';
+import { outlineOf } from './training-data.js';
 import { Training } from './training.js';
 import { setUp, type TrainRequest } from './training-setup.js';
 import { Watchpoints, type WatchpointRequest } from './watchpoints.js';
@@ -171,6 +173,15 @@ export class Model implements ModelState {
     return explained(() => ({ ...this.identity(), state_dict: read.stateDict(this, query.module) }));
   }
 
+  /** Of what trained it last. */
+  async optimizerState(): Promise<Body> {
+    return explained(() => ({ ...this.identity(), ...optimizerState(this) }));
+  }
+
+  loadOptimizer(request: OptimizerRequest, terms?: Terms): Promise<Body> {
+    return this.change(loadOptimizer(request), terms);
+  }
+
   changes(query: { after: number; limit: number }): Body {
     return { ...this.identity(), ...read.changes(this.log, query) };
   }
@@ -241,8 +252,9 @@ export class Model implements ModelState {
     return this.change(materialize({ module: at, inputs: (module) => describedTo(module, given) }), terms);
   }
 
-  materializeFor({ module: at, inputs }: ForwardRequest): Promise<unknown> {
-    return this.change(materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(planned) }));
+  /** Before anything that needs all shapes, as the first forward of these inputs does it. */
+  async materializeFor({ module: at, inputs }: Pick<ForwardRequest, 'module' | 'inputs'>): Promise<void> {
+    await this.change(materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(outlineOf) }));
   }
 
   removeModule(path: string, terms?: Terms): Promise<Body> {
@@ -279,11 +291,13 @@ export class Model implements ModelState {
   }
 
   /** A forward in train mode, which is a change: running statistics and the generator move on. */
-  trainForward(request: PassRequest, terms?: Terms): Promise<Body> {
+  async trainForward(request: PassRequest, terms?: Terms): Promise<Body> {
+    if (this.structure.lazy) await this.materializeFor(request);
     return this.change(trainForward(request, this.passes), terms);
   }
 
-  backward(request: BackwardRequest, terms?: Terms): Promise<Body> {
+  async backward(request: BackwardRequest, terms?: Terms): Promise<Body> {
+    if (this.structure.lazy) await this.materializeFor(request);
     return this.change(backward(request, this.passes), terms);
   }
 
@@ -317,7 +331,8 @@ export class Model implements ModelState {
   }
 
   /** Gradients beside central differences. Nothing changes; forwards go on meanwhile. */
-  checkGradients(request: GradientCheckRequest, terms?: Terms): Promise<Body> {
+  async checkGradients(request: GradientCheckRequest, terms?: Terms): Promise<Body> {
+    if (this.structure.lazy) await this.materializeFor(request);
     return this.examine(async (draft) => {
       const { workplace, panels, kernels } = this;
       return {
@@ -370,6 +385,7 @@ export class Model implements ModelState {
       if (this.job?.running) throw new ApiError('JOB_RUNNING', [this.job.id]);
     };
     refuseSecond();
+    if (this.structure.lazy) await this.materializeFor(request);
     let job: Job | undefined;
     await this.change(async () => {
       refuseSecond();
@@ -509,8 +525,11 @@ function nothing({ value, grad }: Wanted): Body {
   return { ...(value && { value: null }), ...(grad && { grad: null }) };
 }
 
-/** Whether anything would be another: a value, the tree, what is trained, or where the generator stands. */
-function changes({ touched, cleared, requiresGrad, root }: Outcome, { generator }: Draft): boolean {
+/** Whether anything would be another: a value, the tree, what is trained and how, or where the generator stands. */
+function changes(
+  { touched, cleared, requiresGrad, root, optimizer }: Outcome,
+  { generator }: Draft,
+): boolean {
   const told = touched.size + (cleared?.length ?? 0) + (requiresGrad?.size ?? 0);
-  return told > 0 || root !== undefined || generator !== undefined;
+  return told > 0 || root !== undefined || optimizer !== undefined || generator !== undefined;
 }

@@ -155,6 +155,12 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
         })
       : null;
     const first = training.batches[0]!.pass;
+    // First: a cycle of momentum needs a state that no momentum would not.
+    const schedule = new Schedule(
+      groups.map(({ settings }) => settings),
+      scheduled,
+      () => stepsOf(training) * request.epochs,
+    );
     const parameters = groups.flatMap(({ params, settings }, group) =>
       params.flatMap((param) => {
         const parameter = names.get(param)!;
@@ -165,7 +171,6 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
     );
     if (request.resume) refuseToResume(state, name, parameters);
     const buffers = first.written as readonly Parameter[];
-    const settings = groups.map((group) => group.settings);
     return {
       epochs: request.epochs,
       shuffle: request.shuffle,
@@ -175,7 +180,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       validation,
       loss,
       optimizer: { name, groups, resumed: request.resume, parameters },
-      schedule: new Schedule(settings, scheduled, () => stepsOf(training) * request.epochs),
+      schedule,
       clip: clipOf(request),
       earlyStopping: request.early_stopping ?? null,
       storages: [...parameters.flatMap(({ parameter, state: own }) => [parameter, ...own]), ...buffers],

@@ -135,6 +135,9 @@ describe('answers', () => {
     const optimizer = { name: 'Adam', lr: 0.01 };
     const { body } = await perform('train', { body: { ...data, optimizer, epochs: 2 }, status: 202 });
     const { id } = body as { id: string };
+    const kept = await perform('getOptimizer', { status: 200 });
+    const { optimizer: name, param_groups, state } = kept.body as Record<string, unknown>;
+    await perform('loadOptimizer', { body: { optimizer: name ?? 'SGD', param_groups, state }, status: 200 });
     await perform('getJob', { path: id, status: 200 });
     await perform('cancelJob', { path: id, status: 200 });
     await perform('listJobs', { status: 200 });
@@ -237,6 +240,8 @@ describe('refusals', () => {
       { body: { optimizer: { name: 'SDG' }, loss: 'mse_loss', inputs: [[1]], targets: [[1]] }, status: 422 },
     ],
     ['getJob', { path: 'nobody', status: 404 }],
+    ['loadOptimizer', { body: { optimizer: 'SDG', param_groups: [], state: {} }, status: 422 }],
+    ['loadOptimizer', { body: { optimizer: 'SGD', param_groups: [], state: { 'a.b': 1 } }, status: 422 }],
     ['putDataset', { body: { columns: [] }, status: 422 }],
     ['putDataset', { body: { columns: {} }, status: 422 }],
     ['putDataset', { body: { columns: { x: [1], y: [1, 2] } }, status: 422 }],

@@ -76,6 +76,8 @@ describe('openapi.yaml', () => {
       'backward: POST /v1/models/{model}/backward',
       'gradcheck: POST /v1/models/{model}/gradcheck',
       'zeroGrad: POST /v1/models/{model}/zero_grad',
+      'getOptimizer: GET /v1/models/{model}/optimizer',
+      'loadOptimizer: PUT /v1/models/{model}/optimizer',
       'train: POST /v1/models/{model}/train',
       'listJobs: GET /v1/jobs',
       'getJob: GET /v1/jobs/{job}',
