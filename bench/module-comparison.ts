@@ -3,7 +3,7 @@
 
 import { median, report } from './measure.js';
 import type { ModuleJob } from './peers/module-job.js';
-import type { ModuleAnswer } from './peers/module-ours.js';
+import type { ModuleAnswer } from './peers/module-plan.js';
 import { quiet } from './quiet.js';
 import { agree, peerSides, scriptSide, type Answer } from './sides.js';
 
@@ -16,9 +16,17 @@ export async function compareModules(
   work: string,
   jobs: Readonly<Record<string, Omit<ModuleJob, 'seconds'>>>,
 ): Promise<void> {
-  const ours = scriptSide<ModuleJob, ModuleAnswer>('weightroom', 'module-ours.js', 'auto');
-  const webAssembly = scriptSide<ModuleJob, ModuleAnswer>('weightroom webassembly', 'module-ours.js', 'off');
-  const peers = peerSides<ModuleJob>(work);
+  await compareSides<ModuleJob>({ work, script: 'module-ours.js' }, jobs);
+}
+
+/** `script`: our side; those of the peers are named after the work. */
+export async function compareSides<Job extends { readonly seconds: number }>(
+  { work, script }: { readonly work: string; readonly script: string },
+  jobs: Readonly<Record<string, Omit<Job, 'seconds'>>>,
+): Promise<void> {
+  const ours = scriptSide<Job, ModuleAnswer>('weightroom', script, 'auto');
+  const webAssembly = scriptSide<Job, ModuleAnswer>('weightroom webassembly', script, 'off');
+  const peers = peerSides<Job>(work);
   const sides = [ours, webAssembly, ...peers];
   const results: Record<string, number> = {};
   for (const [label, job] of Object.entries(jobs)) {
@@ -28,7 +36,7 @@ export async function compareModules(
       await quiet(PATIENCE_MS);
       let first: Answer | undefined;
       for (const side of sides) {
-        const answer = await side.ask({ ...job, seconds: SECONDS });
+        const answer = await side.ask({ ...job, seconds: SECONDS } as unknown as Job);
         first ??= answer;
         agree(first, answer, side.name);
         taken.get(side.name)!.push(answer.seconds * 1e6);
