@@ -1,6 +1,6 @@
 // A module of the server by our plan on one thread, and where its time goes.
 
-import { packedBytes } from '../../src/graph/panels.js';
+import { matrixOf, packedBytes } from '../../src/graph/panels.js';
 import { makePlan } from '../../src/graph/plan.js';
 import { address, runPart, runPlan } from '../../src/graph/run.js';
 import { Tracer } from '../../src/graph/tracer.js';
@@ -26,7 +26,7 @@ export interface Measured {
   readonly shape: readonly number[];
   readonly input: Float32Array;
   /** A parameter's or buffer's values; `i` counts parameters. */
-  values(parameter: Parameter, path: string, i: number): Float32Array;
+  readonly values: (parameter: Parameter, path: string, i: number) => Float32Array;
   readonly seconds: number;
 }
 
@@ -66,8 +66,7 @@ export function modulePlans(native: NativeChoice): (measured: Measured) => Promi
     const weights = graph.stored.map((stored) => places.get(stored as Parameter)!);
     const inputs = place(input);
     const panels = plan.packed.map((index) => {
-      const [n, ...rest] = graph.stored[index]!.shape as [number, ...number[]];
-      const k = numel(rest);
+      const { n, k } = matrixOf(graph.stored[index]!.shape);
       const at = take(packedBytes(n, k));
       kernels.pack(weights[index]!, at, n, k);
       return at;

@@ -209,6 +209,30 @@ export type Kernels = OptimizerKernels &
       dw: number,
       groups: number,
     ): number;
+    /**
+     * y[images,oh,ow,channels,kh,kw]: what each output position meets, zeros in the padding. `image`: from one image of x to
+     * the next, in elements; `taps`: room for kh · kw numbers.
+     */
+    windows(
+      x: number,
+      y: number,
+      images: number,
+      image: number,
+      channels: number,
+      h: number,
+      w: number,
+      oh: number,
+      ow: number,
+      kh: number,
+      kw: number,
+      sh: number,
+      sw: number,
+      pt: number,
+      pl: number,
+      dh: number,
+      dw: number,
+      taps: number,
+    ): void;
     /** y[channels,kh,kw,images,rows,ow]: what each element of a kernel meets at output rows from ... from + rows - 1. */
     unfold(
       x: number,

@@ -263,8 +263,8 @@ export interface Op<N extends OpName> {
   readonly inPlace?: true;
   /** `bind` takes an activation. */
   readonly activates?: true;
-  /** Its second input is read in panels where they exist. */
-  readonly packs?: true;
+  /** Its second input, as rows of its first dimension, is read in panels where they exist. */
+  packs?(step: Step<N>): boolean;
   /** Parts need scratch of their own with panels too: it is not for making them alone. */
   readonly ownScratch?: true;
   /** The gradients of its inputs as ops that are written down; absent: it has none. See gradient.ts. */

@@ -10,6 +10,7 @@ import {
   type Pair,
   type Step,
 } from './op.js';
+import { isNarrow, narrowScratch, runNarrow } from './ops-conv-narrow.js';
 import { partsOf, ranges } from './parts.js';
 import { list } from './requirements.js';
 import { reshape, sumTo } from './broadcasting.js';
@@ -34,8 +35,9 @@ function convGeometry(x: Operand, weight: Operand, attributes: OpAttributes['con
 }
 
 const BYTES = 4;
-/** Output channels of one part: the rows of the highest tile. */
-const CHANNEL_UNIT = 12;
+/** Output channels of one part: whole tiles (the highest has 12 rows), and whole panels. */
+const CHANNEL_UNIT = 48;
+const NARROW_PARTS = 2;
 /** Positions of one part at least: images with few are computed side by side. */
 const POSITION_UNIT = 32;
 
@@ -91,24 +93,32 @@ export const conv: Op<'conv'> = {
   },
   rowwise: ([x], { dims }) => x!.shape.length === dims + 2,
   activates: true,
+  packs: (step) => isNarrow(convSizes(step)),
+  ownScratch: true,
   scratch(step, kernels) {
-    const { ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = convSizes(step);
-    return kernels.conv_scratch(ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups);
+    const sizes = convSizes(step);
+    const { ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = sizes;
+    const bytes = kernels.conv_scratch(ci, h, w, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups);
+    return isNarrow(sizes) ? Math.max(bytes, narrowScratch(sizes)) : bytes;
   },
   parts(step, wanted) {
-    const { batch, co, oh, ow, groups } = convSizes(step);
+    const sizes = convSizes(step);
+    const { batch, co, oh, ow, groups } = sizes;
+    // Each part copies what all of them meet.
+    if (batch === 1 && isNarrow(sizes)) return partsOf(co, Math.min(wanted, NARROW_PARTS), CHANNEL_UNIT);
     if (batch > 1) return partsOf(batch, wanted, imagesOfPart(oh * ow));
     return groups === 1 ? partsOf(co, wanted, CHANNEL_UNIT) : 1;
   },
   bind(step, parts, activation) {
     const sizes = convSizes(step);
     const { batch, ci, h, w, co, oh, ow, kh, kw, sh, sw, pt, pl, dh, dw, groups } = sizes;
+    const narrow = isNarrow(sizes);
     const byImages = batch > 1 || groups > 1;
     const slices = byImages ? ranges(batch, parts, imagesOfPart(oh * ow)) : ranges(co, parts, CHANNEL_UNIT);
     const k = (ci / groups) * kh * kw;
     const relu = activation?.name === 'relu' ? 1 : 0;
     const after = relu ? null : activation;
-    return (kernels, { inputs, output, scratch }, part) => {
+    return (kernels, { inputs, output, scratch, panels }, part) => {
       const { from, count } = slices[part]!;
       const images = byImages ? count : batch;
       const channels = byImages ? co : count;
@@ -116,11 +126,17 @@ export const conv: Op<'conv'> = {
       const weight = byImages ? inputs[1]! : inputs[1]! + BYTES * from * k;
       const bias = byImages || !inputs[2] ? inputs[2]! : inputs[2] + BYTES * from;
       const y = output + BYTES * from * oh * ow * (byImages ? co : 1);
-      // prettier-ignore
-      kernels.conv(
-        x, weight, bias, y, images, ci, h, w, channels, oh, ow, kh, kw,
-        sh, sw, pt, pl, dh, dw, groups, scratch, relu,
-      );
+      if (panels && narrow) {
+        const own = byImages ? panels : panels + BYTES * from * k;
+        const some = { ...sizes, batch: images, co: channels };
+        runNarrow(kernels, some, { x, panels: own, bias, y, scratch, relu });
+      } else {
+        // prettier-ignore
+        kernels.conv(
+          x, weight, bias, y, images, ci, h, w, channels, oh, ow, kh, kw,
+          sh, sw, pt, pl, dh, dw, groups, scratch, relu,
+        );
+      }
       if (after) kernels[after.name](y, y, images * channels * oh * ow, after.a, after.b);
     };
   },

@@ -43,7 +43,7 @@ export const linear: Op<'linear'> = {
     return { shape: [...rows, out], dtype: 'float32' };
   },
   rowwise: ([x]) => x!.shape.length > 1,
-  packs: true,
+  packs: () => true,
   activates: true,
   scratch: ({ inputs: [, weight] }) => packedBytes(blockColumns(weight!), weight!.shape[1]!),
   parts(step, wanted) {

@@ -23,7 +23,7 @@ function recurrent<N extends Recurrence>(name: N): Op<N> {
       return { shape: [...x!.shape.slice(0, 2), sequenceOf(x!, attributes).n], dtype: 'float32' };
     },
     rowwise: (_inputs, { batchFirst }) => batchFirst,
-    ...(!packed && { packs: true, ownScratch: true }),
+    ...(!packed && { packs: () => true, ownScratch: true }),
     scratch({ inputs: [x], attributes }, _kernels, parts) {
       const { batch, n, width } = sequenceOf(x!, attributes);
       return BYTES * rowsOfPart(batch, parts) * (width + 2 * n) + (packed ? 0 : packedBytes(width, n));

@@ -1,7 +1,7 @@
 // The layout in which products read a weight: panels of 16 rows of it, transposed (see Kernels.pack). The same for every
 // engine, so that panels made by one are read by another.
 
-import type { Shape } from '../tensor/shape.js';
+import { numel, type Shape } from '../tensor/shape.js';
 
 export const PANEL_COLUMNS = 16;
 const BYTES = 4;
@@ -18,6 +18,11 @@ export function packedBytes(n: number, k: number): number {
 const MIN_ELEMENTS = 1024;
 
 /** Whether a weight's panels are worth their memory. */
-export function worthPacking([n = 1, k = 1]: Shape): boolean {
-  return n * k >= MIN_ELEMENTS;
+export function worthPacking(weight: Shape): boolean {
+  return numel(weight) >= MIN_ELEMENTS;
+}
+
+/** A weight as the matrix w[n,k] whose rows are packed: a convolution's has a row for each output channel. */
+export function matrixOf([n = 1, ...rest]: Shape): { n: number; k: number } {
+  return { n, k: numel(rest) };
 }

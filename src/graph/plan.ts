@@ -164,7 +164,8 @@ export function makePlan(traced: Graph, kernels: Kernels): Plan {
         : undefined;
     const at =
       target !== undefined ? 0 : replaced === undefined ? arena.take(bytes) : places.get(replaced)!.at;
-    const panels = op.packs ? panelsOf(sources[1]) : null;
+    const packs = op.packs?.(node) ?? false;
+    const panels = packs ? panelsOf(sources[1]) : null;
     const each = aligned(op.scratch?.(node, kernels, parts) ?? 0);
     const apart = panels === null || op.ownScratch === true;
     const scratchBytes = apart ? parts * each : each;

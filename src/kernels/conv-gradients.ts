@@ -188,3 +188,41 @@ export function window_sums(
     }
   }
 }
+
+/**
+ * y[images, oh, ow, channels, kh, kw]: what each output position meets, zeros in the padding. One image of x is `image`
+ * elements behind the other; `taps` has room for kh · kw numbers.
+ */
+export function windows(
+  x: usize, y: usize, images: i32, image: usize, channels: i32, h: i32, w: i32, oh: i32, ow: i32,
+  kh: i32, kw: i32, sh: i32, sw: i32, pt: i32, pl: i32, dh: i32, dw: i32, taps: usize,
+): void {
+  const plane = <usize>h * w * BYTES;
+  const tapsEnd = taps + <usize>kh * kw * BYTES;
+  for (; images; images--) {
+    for (let r: i32 = 0; r < oh; r++) {
+      for (let column: i32 = 0; column < ow; column++) {
+        // Where each element of the kernel finds its input in a channel, or -1: the same in all of them.
+        let tap = taps;
+        for (let ky: i32 = 0; ky < kh; ky++) {
+          const iy = r * sh - pt + ky * dh;
+          for (let kx: i32 = 0; kx < kw; kx++) {
+            const ix = column * sw - pl + kx * dw;
+            store<i32>(tap, <u32>iy < <u32>h && <u32>ix < <u32>w ? (iy * w + ix) * <i32>BYTES : -1);
+            tap += BYTES;
+          }
+        }
+        let channel = x;
+        for (let c: i32 = 0; c < channels; c++) {
+          for (tap = taps; tap < tapsEnd; tap += BYTES) {
+            const at = load<i32>(tap);
+            store<f32>(y, at < 0 ? 0 : load<f32>(channel + <usize>at));
+            y += BYTES;
+          }
+          channel += plane;
+        }
+      }
+    }
+    x += image * BYTES;
+  }
+}

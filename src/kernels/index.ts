@@ -14,7 +14,7 @@ export { conv, conv_scratch } from './conv';
 export { embedding, embedding_bag, embedding_bag_gradient, embedding_gradient } from './embedding';
 export { elementwise, extreme, scatter, where } from './elementwise';
 export * from './functions';
-export { add_transposed, fill_planes, turn, unfold, window_sums } from './conv-gradients';
+export { add_transposed, fill_planes, turn, unfold, window_sums, windows } from './conv-gradients';
 export { frames, frames_gradient } from './frames';
 export { interpolate, interpolate_gradient } from './interpolate';
 export { linear, pack, pack_transposed } from './linear';

@@ -1,7 +1,7 @@
 // The weights of one model as products read them (see Kernels.pack): made once for each value of a weight, by a worker,
 // when a plan first wants them. They can always be made again, so that they are given up when memory is short.
 
-import { packedBytes } from '../graph/panels.js';
+import { matrixOf, packedBytes } from '../graph/panels.js';
 import type { Parameter } from '../nn/module.js';
 import type { Region } from '../runtime/memory.js';
 import type { Workplace } from './draft.js';
@@ -44,14 +44,14 @@ export class Panels {
     const made: [Parameter, Packed][] = [];
     for (const weight of weights) {
       if (this.packed.has(weight)) continue;
-      const [n, k] = weight.shape as [number, number];
+      const { n, k } = matrixOf(weight.shape);
       const region = memory.attempt(packedBytes(n, k), segment);
       if (region) made.push([weight, { of: this.tensors.get(weight).region, region, ready: false }]);
     }
     if (made.length === 0) return;
     for (const [weight, packed] of made) this.packed.set(weight, packed);
     const steps = made.map(([{ shape }, { of, region }]) => {
-      const [n, k] = shape as [number, number];
+      const { n, k } = matrixOf(shape);
       return { kind: 'pack' as const, from: of.address, to: region.address, n, k };
     });
     const ready = pool.call('edit', { segment: segment!, steps }).then(
