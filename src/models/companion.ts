@@ -3,7 +3,7 @@
 
 import type { Parameter } from '../nn/module.js';
 import type { DType } from '../tensor/dtype.js';
-import type { Shape } from '../tensor/shape.js';
+import { sameShape, type Shape } from '../tensor/shape.js';
 
 export interface Companion {
   readonly kind: 'companion';
@@ -21,12 +21,13 @@ export const GRAD = 'grad';
 
 const companions = new WeakMap<Parameter, Map<string, Companion>>();
 
-/** The companion of that name, the same one each time; its shape is the parameter's unless it is said the first time. */
+/** The companion of that name, the same one each time as long as its shape is (the parameter's, unless it is said). */
 export function companion(of: Parameter, name: string, shape: Shape = of.shape): Companion {
   let named = companions.get(of);
   if (!named) companions.set(of, (named = new Map<string, Companion>()));
   let found = named.get(name);
-  if (!found) named.set(name, (found = { kind: 'companion', of, name, shape, dtype: 'float32' }));
+  if (!found || !sameShape(found.shape, shape))
+    named.set(name, (found = { kind: 'companion', of, name, shape, dtype: 'float32' }));
   return found;
 }
 

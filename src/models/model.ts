@@ -254,7 +254,9 @@ export class Model implements ModelState {
 
   /** Before anything that needs all shapes, as the first forward of these inputs does it. */
   async materializeFor({ module: at, inputs }: Pick<ForwardRequest, 'module' | 'inputs'>): Promise<void> {
-    await this.change(materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(outlineOf) }));
+    await this.change(
+      materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(outlineOf) }),
+    );
   }
 
   removeModule(path: string, terms?: Terms): Promise<Body> {

@@ -3,6 +3,7 @@
 import { ApiError } from '../errors.js';
 import { uninitialized, type Uninitialized } from '../nn/lazy.js';
 import { joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
+import type { LbfgsState } from '../nn/optim/lbfgs.js';
 import type { ParameterGroup } from '../nn/optim/spec.js';
 import type { OptimizerName } from '../nn/optim/table.js';
 import { findModule, findParameter } from '../nn/paths.js';
@@ -25,6 +26,8 @@ export interface ModelState {
 export interface OptimizerState {
   readonly name: OptimizerName;
   readonly groups: readonly ParameterGroup[];
+  /** Of LBFGS: what it keeps besides tensors. Those are companions of its first parameter. */
+  readonly lbfgs?: LbfgsState;
 }
 
 /** What a change does once its draft has run; it becomes visible all at once. */

@@ -7,7 +7,7 @@ import type { Placed } from '../runtime/protocol.js';
 import { DTYPES } from '../tensor/dtype.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import type { View } from '../tensor/view.js';
-import { ownerOf, type Storage } from './companion.js';
+import { ownerOf, type Companion, type Storage } from './companion.js';
 
 export interface Cell {
   readonly region: Region;
@@ -60,9 +60,12 @@ export class Tensors {
 
   /** The bytes of all companions. */
   get companionBytes(): number {
-    let bytes = 0;
-    for (const [storage, { region }] of this.cells) if (storage.kind === 'companion') bytes += region.bytes;
-    return bytes;
+    return this.companions().reduce((sum, storage) => sum + this.get(storage).region.bytes, 0);
+  }
+
+  /** Those that have values. */
+  companions(): Companion[] {
+    return [...this.cells.keys()].filter((storage) => storage.kind === 'companion');
   }
 
   place(storage: Storage): Placed {

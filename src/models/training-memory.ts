@@ -13,7 +13,7 @@ import type { Region, SharedMemory } from '../runtime/memory.js';
 import type { EditStep } from '../runtime/protocol.js';
 import type { Accuracy, Evaluation, LbfgsOrder, TrainReport } from '../runtime/training.js';
 import { byteLength, numel } from '../tensor/shape.js';
-import type { Storage } from './companion.js';
+import { GRAD, type Storage } from './companion.js';
 import { Draft } from './draft.js';
 import type { Pass } from './pass.js';
 import { aligned, sourceOf } from './training-data.js';
@@ -66,7 +66,9 @@ export class TrainingMemory {
       for (const parameter of setup.buffers) this.next.set(parameter, this.take(bytesOf(parameter)));
       this.rowOrder = this.take(INT32 * Math.max(...all.map(({ rows }) => rows)));
       this.generator = this.take(Generator.bytes);
-      if (setup.optimizer.name === 'LBFGS') this.lbfgs = { place: this.takeVectors(setup), state: null };
+      if (setup.optimizer.name === 'LBFGS') {
+        this.lbfgs = { place: this.placeVectors(setup), state: setup.optimizer.lbfgs };
+      }
       const rooms = this.passes.map(({ plan }) => roomOf(plan.inputs) + plan.arenaBytes);
       this.room = this.take(Math.max(...rooms));
     } catch (error) {
@@ -193,7 +195,11 @@ export class TrainingMemory {
       const touched = [...this.copies.keys()].filter((storage) => storage.kind !== 'companion');
       const values = new Map(touched.map((storage) => [storage, null]));
       const { name, groups } = this.setup.optimizer;
-      const trained = { kind: 'train', touched: values, optimizer: { name, groups } } as const;
+      const { state = null } = this.lbfgs ?? {};
+      const optimizer = { name, groups, ...(state && { lbfgs: state }) };
+      // What another optimizer kept is of no use any more.
+      const cleared = tensors.companions().filter((kept) => kept.name !== GRAD && !this.copies.has(kept));
+      const trained = { kind: 'train', touched: values, cleared, optimizer } as const;
       const revision = await this.model.adopt(trained, draft);
       for (const storage of this.copies.keys()) this.taken.set(storage, tensors.get(storage).region);
       return revision;
@@ -256,11 +262,13 @@ export class TrainingMemory {
     return region;
   }
 
-  private takeVectors({ optimizer: { parameters, groups } }: Setup): LbfgsPlace {
+  /** What LBFGS keeps is the first parameter's; what it computes with is the job's. */
+  private placeVectors({ optimizer: { parameters, groups } }: Setup): LbfgsPlace {
     const elements = parameters.reduce((sum, { parameter }) => sum + numel(parameter.shape), 0);
-    const shapes = Object.entries(lbfgsTensors(elements, groups[0]!.settings as LbfgsSettings));
-    const places = shapes.map(([name, shape]) => [name, this.take(byteLength(shape, 'float32')).address]);
-    return Object.fromEntries(places) as LbfgsPlace;
+    const { scratch } = lbfgsTensors(elements, groups[0]!.settings as LbfgsSettings);
+    const kept = parameters[0]!.state.map((tensor) => [tensor.name, this.copies.get(tensor)!.address]);
+    const places = Object.fromEntries(kept) as Omit<LbfgsPlace, 'scratch'>;
+    return { ...places, scratch: this.take(byteLength(scratch, 'float32')).address };
   }
 
   private async edit(steps: readonly EditStep[]): Promise<void> {

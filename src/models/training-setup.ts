@@ -1,6 +1,6 @@
 // A training request made ready to run: everything checked against the model, the data placed, the passes planned.
 
-import { ApiError, type Fault } from '../errors.js';
+import { ApiError } from '../errors.js';
 import type { Kernels } from '../graph/kernels.js';
 import type { Mode } from '../nn/layer.js';
 import type { Loss } from '../nn/losses/spec.js';
@@ -9,11 +9,14 @@ import { parseScheduler } from '../nn/optim/schedulers.js';
 import type { Checked } from '../nn/optim/settings.js';
 import { groupParameters, parseOptimizer, type ParameterGroup } from '../nn/optim/spec.js';
 import type { ElementwiseName, OptimizerName } from '../nn/optim/table.js';
-import { stateShapes } from '../nn/optim/state-dict.js';
+import type { LbfgsState } from '../nn/optim/lbfgs.js';
+import type { LbfgsSettings } from '../nn/optim/lbfgs-options.js';
+import { lbfgsShapes, stateShapes } from '../nn/optim/state.js';
 import type { Settings } from '../nn/optim/optimizer.js';
 import type { GatherOrder } from '../runtime/gather.js';
 import type { Clip } from '../runtime/training.js';
 import { companion, type Companion, type Storage } from './companion.js';
+import { numel } from '../tensor/shape.js';
 import type { Workplace } from './draft.js';
 import { givenTo, type Given } from './given.js';
 import { readLoss, targetsOf, type LossRequest } from './goal.js';
@@ -64,7 +67,8 @@ export interface Batches {
 export interface TrainedParameter {
   readonly parameter: Parameter;
   readonly group: number;
-  readonly state: readonly Companion[];
+  /** LBFGS's, of all parameters, are the first one's. */
+  state: readonly Companion[];
 }
 
 export interface Data {
@@ -89,6 +93,8 @@ export interface Setup {
     /** Its state goes on from the model's. */
     readonly resumed: boolean;
     readonly parameters: readonly TrainedParameter[];
+    /** What LBFGS goes on from, besides its tensors. */
+    readonly lbfgs: LbfgsState | null;
   };
   readonly schedule: Schedule;
   readonly clip: Clip | null;
@@ -161,7 +167,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       scheduled,
       () => stepsOf(training) * request.epochs,
     );
-    const parameters = groups.flatMap(({ params, settings }, group) =>
+    const parameters: TrainedParameter[] = groups.flatMap(({ params, settings }, group) =>
       params.flatMap((param) => {
         const parameter = names.get(param)!;
         // What the loss does not depend on has no gradient, and is left alone, as PyTorch does.
@@ -169,6 +175,8 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
         return [{ parameter, group, state: name === 'LBFGS' ? [] : stateOf(name, parameter, settings) }];
       }),
     );
+    if (name === 'LBFGS')
+      parameters[0]!.state = lbfgsStateOf(parameters, groups[0]!.settings as LbfgsSettings);
     if (request.resume) refuseToResume(state, name, parameters);
     const buffers = first.written as readonly Parameter[];
     return {
@@ -179,7 +187,10 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       training,
       validation,
       loss,
-      optimizer: { name, groups, resumed: request.resume, parameters },
+      optimizer: {
+        ...{ name, groups, resumed: request.resume, parameters },
+        lbfgs: (request.resume && state.optimizer?.lbfgs) || null,
+      },
       schedule,
       clip: clipOf(request),
       earlyStopping: request.early_stopping ?? null,
@@ -213,6 +224,14 @@ function stateOf(name: ElementwiseName, parameter: Parameter, settings: Settings
   return [...shapes].map(([tensor, shape]) => companion(parameter, tensor, shape));
 }
 
+function lbfgsStateOf(parameters: readonly TrainedParameter[], settings: LbfgsSettings): Companion[] {
+  const elements = parameters.reduce((sum, { parameter }) => sum + numel(parameter.shape), 0);
+  const [first] = parameters;
+  return Object.entries(lbfgsShapes(elements, settings)).map(([name, shape]) =>
+    companion(first!.parameter, name, shape),
+  );
+}
+
 export function stepsOf({ batches }: Data): number {
   return batches.reduce((sum, { count }) => sum + count, 0);
 }
@@ -225,12 +244,10 @@ function scheduleOf({ scheduler }: TrainRequest): Scheduled | undefined {
 }
 
 /** LBFGS evaluates the loss several times a step: of all rows, or its steps would not be of one function. */
-function refuseForLbfgs({ batch_size, resume }: TrainRequest): void {
-  const faults: Fault[] = [];
-  if (batch_size !== undefined)
-    faults.push({ path: 'batch_size', message: 'LBFGS takes all rows in a step' });
-  if (resume) faults.push({ path: 'resume', message: 'LBFGS begins anew with each job' });
-  if (faults.length > 0) throw new ApiError('INVALID_REQUEST', [], faults);
+function refuseForLbfgs({ batch_size }: TrainRequest): void {
+  if (batch_size === undefined) return;
+  const message = 'LBFGS takes all rows in a step';
+  throw new ApiError('INVALID_REQUEST', [], [{ path: 'batch_size', message }]);
 }
 
 function refuseToResume(

@@ -111,6 +111,46 @@ describe('a training that goes on', () => {
   });
 });
 
+describe('a training by LBFGS that goes on', () => {
+  const minimise = (epochs: number, more: object = {}) =>
+    train({ ...data, optimizer: { name: 'LBFGS', max_iter: 3, history_size: 2 }, epochs, ...more });
+
+  it('is one, to the bit, here and in another model', async () => {
+    await minimise(4);
+    const whole = [await weights(), await kept()];
+    await build();
+    await minimise(2);
+    const [values, state] = [await weights(), await kept()];
+    expect(state.state['0.weight.old_dirs']!.shape).toEqual([2, 26]);
+    await minimise(2, { resume: true });
+    expect([await weights(), await kept()]).toEqual(whole);
+    await build(MLP, 9);
+    await load(values);
+    const restored = await server.request('PUT', `${at}/optimizer`, state);
+    expect(restored.status, restored.text).toBe(200);
+    expect(await kept()).toEqual(state);
+    await minimise(2, { resume: true });
+    expect([await weights(), await kept()]).toEqual(whole);
+  });
+
+  it('is not one of another history', async () => {
+    await minimise(1);
+    const answer = await server.request('POST', `${at}/train`, {
+      ...{ ...data, optimizer: { name: 'LBFGS', history_size: 3 }, resume: true },
+    });
+    expect(answer.status).toBe(422);
+    expect(answer.body).toMatchObject({ errors: [{ path: 'resume' }] });
+  });
+
+  it('lets go of what another optimizer kept', async () => {
+    await minimise(1);
+    const used = server.engine.registry.get('net').bytes;
+    await steps('SGD', 1);
+    expect(server.engine.registry.get('net').bytes).toBeLessThan(used);
+    expect(Object.keys((await kept()).state).every((key) => key.endsWith('momentum_buffer'))).toBe(true);
+  });
+});
+
 describe("an optimizer's state", () => {
   it('is nothing before a training', async () => {
     expect(await kept()).toEqual({ optimizer: null, param_groups: [], state: {} });
@@ -158,10 +198,28 @@ describe("an optimizer's state", () => {
     expect(server.engine.registry.get('net').bytes).toBeLessThan(used);
   });
 
+  const lbfgs = (wrong: object) => {
+    const matrix = [[1, 2], [3, 4]]; // prettier-ignore
+    const vectors = { d: [1, 2], prev_flat_grad: [1, 2], old_dirs: matrix, old_stps: matrix };
+    const numbers = { n_iter: 1, func_evals: 1, t: 1, H_diag: 1, prev_loss: 1, ro: [1], order: [0] };
+    const state = Object.entries({ ...vectors, ...numbers }).map(([name, value]) => [
+      `2.bias.${name}`,
+      value,
+    ]);
+    return {
+      optimizer: 'LBFGS',
+      param_groups: [{ params: ['2.bias'], history_size: 2 }],
+      state: { ...Object.fromEntries(state), ...wrong },
+    };
+  };
   const adam = { optimizer: 'Adam', param_groups: [{ params: ['2.bias'] }], state: {} };
   it.each([
     [{ ...adam, optimizer: 'Adm' }, 'optimizer', 'did you mean Adam?'],
-    [{ ...adam, optimizer: 'LBFGS' }, 'optimizer', 'LBFGS begins anew'],
+    [{ ...adam, optimizer: 'LBFGS', param_groups: [{ params: ['2.bias'] }, { params: ['0.bias'] }] }, 'param_groups', "LBFGS doesn't support"],
+    [{ optimizer: 'LBFGS', param_groups: [{ params: ['2.bias'], history_size: 2 }], state: { '2.bias.d': [1, 2] } }, 'state', 'missing key'],
+    [lbfgs({ '2.bias.old_dirs': [[1, 2]] }), 'state["2.bias.old_dirs"]', 'must have shape [2, 2], got [1, 2]'],
+    [lbfgs({ '2.bias.order': [0, 2] }), 'state["2.bias.order"]', 'must name as many rows of the history (2)'],
+    [lbfgs({ '2.bias.t': [1] }), 'state["2.bias.t"]', 'must be one number'],
     [{ ...adam, param_groups: [{ params: ['2.bais'] }] }, 'param_groups[0].params[0]', 'there is no parameter at'],
     [{ ...adam, param_groups: [{ params: ['2.bias'] }, { params: ['2.bias'] }] }, 'param_groups[1].params[0]', 'more than one parameter group'],
     [{ ...adam, param_groups: [{ params: ['2.bias'], betas: 1 }] }, 'param_groups[0].betas', ''],
@@ -200,5 +258,50 @@ describe('a model that does not know its shapes', () => {
     const forward = await server.request('POST', `${at}/forward`, { inputs, mode: 'train' });
     expect(forward.status, forward.text).toBe(200);
     expect((await weights())['1.num_batches_tracked']!.data).toEqual([1]);
+  });
+});
+
+describe('meanwhile', () => {
+  const endless = {
+    ...data,
+    optimizer: { name: 'SGD', lr: 0.01 },
+    epochs: 1_000_000,
+    commit_every: 1_000_000,
+  };
+
+  it('forwards are answered, as many as are asked, by the revision from before; a change waits for the commit', async () => {
+    const { body: began } = await server.request('GET', at);
+    const { revision } = began as { revision: number };
+    const { body } = await server.request('POST', `${at}/train`, endless);
+    const { id } = body as { id: string };
+    const job = async () => (await server.request('GET', `/v1/jobs/${id}`)).body as { step: number };
+    let patched = false;
+    const patch = server
+      .request('PATCH', `${at}/parameters/2.bias`, { ops: [{ op: 'set', value: 7 }] })
+      .then((answer) => {
+        patched = true;
+        return answer;
+      });
+    const before = await job();
+    for (let i = 0; i < 200; i++) {
+      const answer = await server.request('POST', `${at}/forward`, { inputs: [[1, 2, 3]] });
+      expect(answer.body).toMatchObject({ revision });
+    }
+    // The job went on, and nobody waited for it: its only commit is yet to come.
+    expect((await job()).step).toBeGreaterThan(before.step);
+    expect(patched).toBe(false);
+    expect(server.engine.registry.get('net').revision).toBe(revision);
+    const { body: over } = await server.request('DELETE', `/v1/jobs/${id}`);
+    expect(over).toMatchObject({ status: 'cancelled', committed_revision: null });
+    expect((await patch).body).toMatchObject({ revision: revision + 1 });
+  });
+
+  it('a second job is refused, by the id of the first', async () => {
+    const { body } = await server.request('POST', `${at}/train`, endless);
+    const { id } = body as { id: string };
+    const second = await server.request('POST', `${at}/train`, endless);
+    expect(second.status).toBe(409);
+    expect(second.body).toMatchObject({ code: 'JOB_RUNNING', detail: expect.stringContaining(id) as string });
+    await server.request('DELETE', `/v1/jobs/${id}`);
   });
 });
