@@ -8,6 +8,8 @@ import type { Kernels } from './kernels.js';
  * 0.98 and 0.22, eight 1.25 and 0.67; 128 channels, 8 × 8, one image 0.14 and 0.11. With 256 positions they are alike.
  */
 const MAX_POSITIONS = 128;
+/** With fewer outputs, copying what each position meets takes longer than the products. */
+const MIN_OUTPUTS = 128;
 
 const BYTES = 4;
 
@@ -30,8 +32,8 @@ export interface NarrowSizes {
   readonly groups: number;
 }
 
-export function isNarrow({ batch, oh, ow, groups }: NarrowSizes): boolean {
-  return groups === 1 && batch * oh * ow <= MAX_POSITIONS;
+export function isNarrow({ batch, co, oh, ow, groups }: NarrowSizes): boolean {
+  return groups === 1 && co >= MIN_OUTPUTS && batch * oh * ow <= MAX_POSITIONS;
 }
 
 /** What each position meets, then the products, then where the kernel's elements find it. */

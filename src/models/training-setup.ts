@@ -189,7 +189,7 @@ export function setUp(state: ModelState, request: TrainRequest, means: SetupMean
       loss,
       optimizer: {
         ...{ name, groups, resumed: request.resume, parameters },
-        lbfgs: (request.resume && state.optimizer?.lbfgs) || null,
+        lbfgs: request.resume ? (state.optimizer?.lbfgs ?? null) : null,
       },
       schedule,
       clip: clipOf(request),
