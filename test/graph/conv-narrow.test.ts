@@ -95,7 +95,7 @@ describe('a convolution with few positions', () => {
   it('reads panels: of 128 positions and outputs, not of more or fewer', () => {
     const base = {
       ci: 16,
-      co: 32,
+      co: 128,
       kernel: [3, 3],
       stride: 1,
       padding: 1,
