@@ -80,7 +80,7 @@ export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter)
   app.post(
     '/v1/models/:model/backward',
     {
-      config: { prioritized: true, tensors: true },
+      config: { changes: true, prioritized: true, tensors: true },
       schema: {
         operationId: 'backward',
         summary: 'Compute gradients: loss.backward()',
@@ -163,6 +163,7 @@ export function backwardRoutes(app: App, models: Registry, writer: AnswerWriter)
   app.post(
     '/v1/models/:model/zero_grad',
     {
+      config: { changes: true },
       schema: {
         operationId: 'zeroGrad',
         summary: 'Clear gradients: net.zero_grad()',

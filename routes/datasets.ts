@@ -5,6 +5,7 @@ import type { Datasets } from '../src/datasets/datasets.js';
 import { ReceivedFile } from '../src/datasets/source.js';
 import { explained } from '../src/models/failures.js';
 import { count, documented, examples, strict, type App } from '../src/plugins/schema.js';
+import { termsOf } from '../src/plugins/terms.js';
 import type { AnswerWriter } from '../src/runtime/answer-writer.js';
 import {
   answer,
@@ -92,7 +93,7 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
   app.put(
     '/v1/datasets/:dataset',
     {
-      config: { tensors: true, files: true },
+      config: { changes: true, tensors: true, files: true },
       schema: {
         operationId: 'putDataset',
         summary: 'Make a data set, or replace it',
@@ -117,7 +118,9 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
     },
     async (request, reply) => {
       const { dataset } = request.params;
-      const { created, summary } = await explained(() => datasets.put(dataset, request.body.columns));
+      const { created, summary } = await explained(() =>
+        datasets.put(dataset, request.body.columns, termsOf(request, reply)),
+      );
       if (created) reply.code(201).header('location', `/v1/datasets/${dataset}`);
       return answer(reply, summary);
     },
@@ -155,6 +158,7 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
   app.delete(
     '/v1/datasets/:dataset',
     {
+      config: { changes: true },
       schema: {
         operationId: 'deleteDataset',
         summary: 'Delete a data set; what reads it goes on',
@@ -164,7 +168,7 @@ export function datasetRoutes(app: App, datasets: Datasets, writer: AnswerWriter
       },
     },
     async (request, reply) => {
-      datasets.delete(request.params.dataset);
+      datasets.delete(request.params.dataset, termsOf(request, reply));
       return reply.code(204).send();
     },
   );

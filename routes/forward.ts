@@ -78,7 +78,7 @@ export function forwardRoutes(app: App, models: Registry, writer: AnswerWriter):
   app.post(
     LANE_ROUTE,
     {
-      config: { prioritized: true, tensors: true, raw: true },
+      config: { changes: true, prioritized: true, tensors: true, raw: true },
       preParsing: laneBody,
       schema: {
         operationId: 'forward',

@@ -36,6 +36,7 @@ export function initRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/init',
     {
+      config: { changes: true },
       schema: {
         operationId: 'initParameters',
         summary: 'Initialise parameters: net.apply(fn)',

@@ -28,6 +28,7 @@ export function materializeRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/materialize',
     {
+      config: { changes: true },
       schema: {
         operationId: 'materialize',
         summary: 'Give lazy modules their shapes',

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Registry } from '../src/models/registry.js';
 import { count, examples, strict, type App } from '../src/plugins/schema.js';
+import { termsOf } from '../src/plugins/terms.js';
 import { answer, modelList, modelSummary, problems, success, tag } from './answers.js';
 import { architecture, modelParams, seed } from './inputs.js';
 
@@ -30,6 +31,7 @@ export function modelRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models',
     {
+      config: { changes: true },
       schema: {
         operationId: 'buildModel',
         summary: 'Build a model',
@@ -48,7 +50,7 @@ export function modelRoutes(app: App, models: Registry): void {
       },
     },
     async (request, reply) => {
-      const body = await models.build(request.body);
+      const body = await models.build(request.body, termsOf(request, reply));
       reply.code(201).header('location', `/v1/models/${encodeURIComponent(request.body.name)}`);
       return answer(reply, body);
     },
@@ -88,6 +90,7 @@ export function modelRoutes(app: App, models: Registry): void {
   app.delete(
     '/v1/models/:model',
     {
+      config: { changes: true },
       schema: {
         operationId: 'deleteModel',
         summary: 'Delete a model',
@@ -97,7 +100,7 @@ export function modelRoutes(app: App, models: Registry): void {
       },
     },
     async (request, reply) => {
-      await models.delete(request.params.model);
+      await models.delete(request.params.model, termsOf(request, reply));
       return reply.code(204).send();
     },
   );

@@ -63,6 +63,7 @@ export function moduleRoutes(app: App, models: Registry): void {
   app.put(
     '/v1/models/:model/modules/:path',
     {
+      config: { changes: true },
       schema: {
         operationId: 'putModule',
         summary: 'Put a module in place: add or replace a subtree',
@@ -97,6 +98,7 @@ export function moduleRoutes(app: App, models: Registry): void {
   app.delete(
     '/v1/models/:model/modules/:path',
     {
+      config: { changes: true },
       schema: {
         operationId: 'removeModule',
         summary: 'Remove a module',

@@ -58,7 +58,7 @@ export function optimizerRoutes(app: App, models: Registry, writer: AnswerWriter
   app.put(
     '/v1/models/:model/optimizer',
     {
-      config: { tensors: true },
+      config: { changes: true, tensors: true },
       schema: {
         operationId: 'loadOptimizer',
         summary: "Restore an optimizer's state: optimizer.load_state_dict()",

@@ -219,7 +219,7 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
   app.patch(
     '/v1/models/:model/parameters',
     {
-      config: { tensors: true },
+      config: { changes: true, tensors: true },
       schema: {
         operationId: 'patchParameters',
         summary: 'Patch many parameters: all or nothing, one revision',
@@ -272,7 +272,7 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
   app.put(
     '/v1/models/:model/parameters/:path',
     {
-      config: { tensors: true, raw: true },
+      config: { changes: true, tensors: true, raw: true },
       schema: {
         operationId: 'setParameter',
         summary: 'Set a parameter, or a slice of it, as tensor[index] = value does',
@@ -298,7 +298,7 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
   app.patch(
     '/v1/models/:model/parameters/:path',
     {
-      config: { tensors: true },
+      config: { changes: true, tensors: true },
       schema: {
         operationId: 'patchParameter',
         summary: 'Patch a parameter',

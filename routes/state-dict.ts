@@ -56,7 +56,7 @@ export function stateDictRoutes(app: App, models: Registry, writer: AnswerWriter
   app.put(
     '/v1/models/:model/state_dict',
     {
-      config: { tensors: true },
+      config: { changes: true, tensors: true },
       schema: {
         operationId: 'loadStateDict',
         summary: 'Load values: load_state_dict()',

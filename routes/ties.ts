@@ -34,6 +34,7 @@ export function tieRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/ties',
     {
+      config: { changes: true },
       schema: {
         operationId: 'tieParameters',
         summary: "Tie parameters to the first one's storage",
@@ -51,6 +52,7 @@ export function tieRoutes(app: App, models: Registry): void {
   app.delete(
     '/v1/models/:model/ties',
     {
+      config: { changes: true },
       schema: {
         operationId: 'untieParameters',
         summary: 'Give each parameter its own copy again',

@@ -129,7 +129,7 @@ export function trainRoutes(app: App, models: Registry, datasets: Datasets): voi
   app.post(
     '/v1/models/:model/train',
     {
-      config: { prioritized: true, tensors: true },
+      config: { changes: true, prioritized: true, tensors: true },
       schema: {
         operationId: 'train',
         summary: 'Train a model: starts a job',

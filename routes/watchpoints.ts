@@ -5,6 +5,7 @@ import { WATCHED_NUMBERS } from '../src/models/alert-log.js';
 import type { Registry } from '../src/models/registry.js';
 import { MAX_PATTERN } from '../src/nn/path-pattern.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
+import { termsOf } from '../src/plugins/terms.js';
 import { answer, problems, success, watchpointAnswer, watchpointList } from './answers.js';
 import { modelParams } from './inputs.js';
 
@@ -31,6 +32,7 @@ export function watchpointRoutes(app: App, models: Registry): void {
   app.post(
     '/v1/models/:model/watchpoints',
     {
+      config: { changes: true },
       schema: {
         operationId: 'addWatchpoint',
         summary: 'Watch statistics: an alert when a condition becomes true',
@@ -46,7 +48,7 @@ export function watchpointRoutes(app: App, models: Registry): void {
     },
     async (request, reply) => {
       const { model } = request.params;
-      const body = await models.get(model).addWatchpoint(request.body);
+      const body = await models.get(model).addWatchpoint(request.body, termsOf(request, reply));
       const location = `/v1/models/${encodeURIComponent(model)}/watchpoints/${String(body.id)}`;
       return answer(reply.code(201).header('location', location), body);
     },
@@ -92,6 +94,7 @@ export function watchpointRoutes(app: App, models: Registry): void {
   app.delete(
     '/v1/models/:model/watchpoints/:watchpoint',
     {
+      config: { changes: true },
       schema: {
         operationId: 'removeWatchpoint',
         summary: 'Remove a watchpoint',
@@ -104,7 +107,7 @@ export function watchpointRoutes(app: App, models: Registry): void {
       },
     },
     async (request, reply) => {
-      models.get(request.params.model).removeWatchpoint(request.params.watchpoint);
+      models.get(request.params.model).removeWatchpoint(request.params.watchpoint, termsOf(request, reply));
       return reply.code(204).send();
     },
   );

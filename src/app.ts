@@ -7,6 +7,7 @@ import { constants } from 'node:zlib';
 import { changeRoutes } from '../routes/changes.js';
 import { optimizerRoutes } from '../routes/optimizer.js';
 import { trainRoutes } from '../routes/train.js';
+import { problems } from '../routes/answers.js';
 import { backwardRoutes } from '../routes/backward.js';
 import { datasetRoutes } from '../routes/datasets.js';
 import { forwardRoutes } from '../routes/forward.js';
@@ -33,6 +34,8 @@ import { LargeJson } from './plugins/large-json.js';
 import { LANE_ROUTE, openLane } from './plugins/lane.js';
 import { shedLoad } from './plugins/limits.js';
 import { exposeMetrics } from './plugins/metrics.js';
+import { declareConditions } from './plugins/conditions.js';
+import { keepAnswers } from './plugins/idempotency.js';
 import { serveAsyncapi } from './plugins/asyncapi.js';
 import { describeApi, serveDescription } from './plugins/openapi.js';
 import { servePages } from './plugins/pages.js';
@@ -108,6 +111,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const isClosing = closeAfterAnswers(app);
   await describeApi(app);
 
+  declareConditions(app, problems);
+  keepAnswers(app, config);
   const refuseOtherMethods = methodsOf(app);
   serveDescription(app);
   serveAsyncapi(app);

@@ -103,6 +103,12 @@ const SETTINGS = {
     '0',
     'microseconds that a forward waits for others to make a batch with',
   ],
+  idempotencyKeys: [
+    integer(1, 10_000_000),
+    '10000',
+    'answers that are kept for retries with an Idempotency-Key',
+  ],
+  idempotencySeconds: [integer(1, 31_536_000), '3600', 'time for which they are kept'],
   requestTimeoutMs: [milliseconds(1), '30000', 'time for a request to arrive whole'],
   workerTimeoutMs: [milliseconds(1), '30000', 'time after which a silent worker is replaced'],
   closeTimeoutMs: [milliseconds(1), '10000', 'time to finish after SIGTERM'],

@@ -24,11 +24,14 @@ export const ERRORS = {
     'the parameter at %s is uninitialized: the first forward, or materialize, gives it a shape',
   ],
   MODEL_EXISTS: [409, 'there is already a model named %s'],
+  IDEMPOTENCY_KEY_IN_USE: [409, 'a request with this Idempotency-Key is being done'],
+  REVISION_MISMATCH: [412, 'it was changed meanwhile: its ETag is %s'],
   BODY_TOO_LARGE: [413, 'the body is larger than %s bytes'],
   QUOTA_EXCEEDED: [413, 'the quota is exceeded'],
   URL_TOO_LONG: [414, 'the URL is too long'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'the content type %s is not served here'],
   INVALID_REQUEST: [422, 'the request is invalid'],
+  IDEMPOTENCY_KEY_REUSED: [422, 'this Idempotency-Key was used for another request'],
   NAME_INVALID: [
     422,
     'the name %s is not allowed: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit',
@@ -98,6 +101,8 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly errors?: readonly Fault[];
+  /** For a 412: the entity tag of now. */
+  etag: string | undefined;
   /** For a 503: after how many seconds the client may try again. */
   retryAfterSeconds = RETRY_AFTER_SECONDS;
 

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
 import { checkName } from '../names.js';
+import { requireMatch, type Conditions, type Tagged } from '../precondition.js';
 import { nearest } from '../nearest.js';
 import type { ColumnOutline } from '../tensor/column-file.js';
 import { checkColumns } from './columns.js';
@@ -55,8 +56,9 @@ export class Datasets {
    * Makes a data set, or replaces the one of that name. Throws NAME_INVALID, QUOTA_EXCEEDED, DATASET_INVALID, QuotaError
    * and TensorError; then nothing has changed.
    */
-  async put(name: string, given: GivenColumns) {
+  async put(name: string, given: GivenColumns, { ifMatch, dryRun }: Conditions = {}) {
     checkName(name);
+    requireMatch(ifMatch, this.tagged(name));
     this.refuseBeyondCount(name);
     const source = sourceOf(given, this.workplace);
     const columns = await source.outline();
@@ -65,6 +67,7 @@ export class Datasets {
     try {
       await source.fill([...table.columns.values()]);
       this.refuseBeyondCount(name);
+      requireMatch(ifMatch, this.tagged(name));
     } catch (error) {
       table.release();
       throw error;
@@ -72,8 +75,11 @@ export class Datasets {
     const before = this.sets.get(name);
     const { epoch = randomUUID(), version = 0 } = before ?? {};
     const dataset = { name, epoch, version: version + 1, table };
-    this.sets.set(name, dataset);
-    before?.table.release();
+    if (dryRun) table.release();
+    else {
+      this.sets.set(name, dataset);
+      before?.table.release();
+    }
     return { created: before === undefined, summary: describe(dataset) };
   }
 
@@ -92,8 +98,11 @@ export class Datasets {
     return { ...describe(dataset), ...(values && { values }) };
   }
 
-  delete(name: string): void {
+  /** Throws DATASET_NOT_FOUND, REVISION_MISMATCH. */
+  delete(name: string, { ifMatch, dryRun }: Conditions = {}): void {
     const { table } = this.get(name);
+    requireMatch(ifMatch, this.tagged(name));
+    if (dryRun) return;
     this.sets.delete(name);
     table.release();
   }
@@ -101,6 +110,11 @@ export class Datasets {
   /** Throws DATASET_NOT_FOUND, COLUMN_UNKNOWN or INVALID_REQUEST. */
   select(request: SelectRequest): Selection {
     return selectColumns(this.get(request.dataset).table, request);
+  }
+
+  private tagged(name: string): Tagged | undefined {
+    const known = this.sets.get(name);
+    return known && { epoch: known.epoch, revision: known.version };
   }
 
   private get(name: string): Dataset {

@@ -19,26 +19,25 @@ export class Job {
   readonly id = randomUUID();
   readonly model: JobIdentity;
   /** Resolves when it is over. */
-  readonly over: Promise<void>;
+  over: Promise<void> = Promise.resolve();
   private readonly createdAt = new Date().toISOString();
   private readonly training: Training;
   private toldAt = -Infinity;
 
-  /** `tell` is called with progress, at most twenty times a second, and when it is over. */
-  constructor(
-    model: JobIdentity,
-    training: Training,
-    { tell, ended }: { tell: (job: Job) => void; ended: () => Promise<void> },
-  ) {
+  constructor(model: JobIdentity, training: Training) {
     this.model = model;
     this.training = training;
+  }
+
+  /** `tell` is called with progress, at most twenty times a second, and when it is over. */
+  start({ tell, ended }: { tell: (job: Job) => void; ended: () => Promise<void> }): void {
     const progress = (): void => {
       const now = performance.now();
       if (now - this.toldAt < PROGRESS_INTERVAL_MS) return;
       this.toldAt = now;
       tell(this);
     };
-    this.over = training
+    this.over = this.training
       .run(progress)
       .then(ended)
       .then(() => tell(this));
@@ -101,7 +100,8 @@ export class Jobs {
     const tell = (job: Job): void => {
       for (const listener of this.listeners) listener(job);
     };
-    const job = new Job(model, training, { tell, ended });
+    const job = new Job(model, training);
+    job.start({ tell, ended });
     this.jobs.set(job.id, job);
     void job.over.then(() => this.forgetOldest());
     return job;

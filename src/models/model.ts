@@ -4,7 +4,8 @@
 import { ApiError } from '../errors.js';
 import { describeArchitecture } from '../nn/architecture-text.js';
 import type { Kernels } from '../graph/kernels.js';
-import type { Parameter } from '../nn/module.js';
+import type { Module, Parameter } from '../nn/module.js';
+import { requireMatch, type Conditions } from '../precondition.js';
 import type { Region } from '../runtime/memory.js';
 import { AlertLog } from './alert-log.js';
 import { ChangeLog } from './change-log.js';
@@ -30,7 +31,7 @@ import { Forwards, type Outputs, type Identity } from './forwards.js';
 import { inspect, type Told, type Wanted } from './inspect.js';
 import { describedTo, givenTo, type Described } from './given.js';
 import { ReadWriteLock } from './lock.js';
-import type { Job, Jobs } from './jobs.js';
+import { Job, type Jobs } from './jobs.js';
 import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
 import { Panels } from './panels.js';
 import { Passes } from './passes.js';
@@ -187,9 +188,10 @@ export class Model implements ModelState {
   }
 
   /** Watches from now on; nothing of the model changes. */
-  async addWatchpoint(request: WatchpointRequest): Promise<Body> {
+  async addWatchpoint(request: WatchpointRequest, { ifMatch, dryRun }: Conditions = {}): Promise<Body> {
     return explained(async () => {
-      const watchpoint = await this.watchpoints.add(request);
+      requireMatch(ifMatch, this);
+      const watchpoint = await this.watchpoints.add(request, dryRun);
       this.assertAlive();
       return { ...this.identity(), ...watchpoint.describe() };
     });
@@ -208,8 +210,10 @@ export class Model implements ModelState {
     return { ...this.identity(), watchpoints };
   }
 
-  removeWatchpoint(id: string): void {
-    this.watchpoints.remove(id);
+  removeWatchpoint(id: string, { ifMatch, dryRun }: Conditions = {}): void {
+    requireMatch(ifMatch, this);
+    if (dryRun) this.watchpoints.get(id);
+    else this.watchpoints.remove(id);
   }
 
   /** The whole value, or a slice, broadcast as `tensor[index] = value` does. */
@@ -252,11 +256,18 @@ export class Model implements ModelState {
     return this.change(materialize({ module: at, inputs: (module) => describedTo(module, given) }), terms);
   }
 
-  /** Before anything that needs all shapes, as the first forward of these inputs does it. */
-  async materializeFor({ module: at, inputs }: Pick<ForwardRequest, 'module' | 'inputs'>): Promise<void> {
-    await this.change(
-      materialize({ module: at, inputs: (module) => givenTo(module, inputs).map(outlineOf) }),
-    );
+  /**
+   * Before anything that needs all shapes, as the first forward of these inputs does it: a change of its own. Answers on
+   * which terms the rest waits.
+   */
+  async materializeFor(
+    { module: at, inputs }: Pick<ForwardRequest, 'module' | 'inputs'>,
+    terms?: Terms,
+  ): Promise<Terms | undefined> {
+    if (terms?.dryRun) return terms;
+    const described = (module: Module) => givenTo(module, inputs).map(outlineOf);
+    await this.change(materialize({ module: at, inputs: described }), { ifMatch: terms?.ifMatch });
+    return terms && { ...terms, ifMatch: undefined };
   }
 
   removeModule(path: string, terms?: Terms): Promise<Body> {
@@ -294,13 +305,13 @@ export class Model implements ModelState {
 
   /** A forward in train mode, which is a change: running statistics and the generator move on. */
   async trainForward(request: PassRequest, terms?: Terms): Promise<Body> {
-    if (this.structure.lazy) await this.materializeFor(request);
-    return this.change(trainForward(request, this.passes), terms);
+    const rest = this.structure.lazy ? await this.materializeFor(request, terms) : terms;
+    return this.change(trainForward(request, this.passes), rest);
   }
 
   async backward(request: BackwardRequest, terms?: Terms): Promise<Body> {
-    if (this.structure.lazy) await this.materializeFor(request);
-    return this.change(backward(request, this.passes), terms);
+    const rest = this.structure.lazy ? await this.materializeFor(request, terms) : terms;
+    return this.change(backward(request, this.passes), rest);
   }
 
   zeroGrad(request: { readonly module: string }, terms?: Terms): Promise<Body> {
@@ -311,7 +322,7 @@ export class Model implements ModelState {
    * The one way to change a model. The preparation sees a state that nobody else is changing. A change that waits is
    * given up at its deadline; one that has begun is made.
    */
-  async change(prepare: Preparation, { timeoutMs }: Terms = {}): Promise<Body> {
+  async change(prepare: Preparation, { timeoutMs, ifMatch, dryRun }: Terms = {}): Promise<Body> {
     let expire!: (error: ApiError) => void;
     const expired = new Promise<never>((_resolve, reject) => (expire = reject));
     const task = this.scheduler.queue.enter(this.line, { timeoutMs }, expire);
@@ -320,7 +331,8 @@ export class Model implements ModelState {
         if (!task.start()) return expired;
         task.waive();
         try {
-          const body = await this.make(prepare);
+          requireMatch(ifMatch, this);
+          const body = await this.make(prepare, dryRun);
           task.end('done');
           return body;
         } catch (error) {
@@ -387,24 +399,28 @@ export class Model implements ModelState {
       if (this.job?.running) throw new ApiError('JOB_RUNNING', [this.job.id]);
     };
     refuseSecond();
-    if (this.structure.lazy) await this.materializeFor(request);
+    const rest = this.structure.lazy ? await this.materializeFor(request, terms) : terms;
     let job: Job | undefined;
     await this.change(async () => {
       refuseSecond();
-      const training = new Training(
-        this,
-        setUp(this, request, { workplace: this.workplace, kernels: this.kernels }),
-      );
+      const setup = setUp(this, request, { workplace: this.workplace, kernels: this.kernels });
+      const training = new Training(this, setup);
       await training.begin();
+      const identity = { model: this.name, epoch: this.epoch };
+      if (rest?.dryRun) {
+        training.discard();
+        job = new Job(identity, training);
+        return undefined;
+      }
       this.training = training;
       const ended = async (): Promise<void> => {
         this.training = undefined;
         await training.serveWaiting();
       };
-      job = this.jobs.add({ model: this.name, epoch: this.epoch }, training, ended);
+      job = this.jobs.add(identity, training, ended);
       this.job = job;
       return undefined;
-    }, terms);
+    }, rest);
     return job!;
   }
 
@@ -422,10 +438,20 @@ export class Model implements ModelState {
     });
   }
 
-  /** Waits for what runs, then lets go of everything but the log: who reads it may be behind. */
-  close(): Promise<void> {
+  /** Waits for what runs; throws REVISION_MISMATCH where it is not what the client knows. Changes nothing. */
+  matched({ ifMatch }: Conditions): Promise<void> {
+    return this.lock.exclusive(() => requireMatch(ifMatch, this));
+  }
+
+  /**
+   * Waits for what runs, then lets go of everything but the log: who reads it may be behind. Does nothing, and throws
+   * REVISION_MISMATCH, where it is not what the client knows.
+   */
+  async close({ ifMatch }: Conditions = {}): Promise<void> {
+    requireMatch(ifMatch, this);
     this.training?.cancel();
     return this.lock.exclusive(() => {
+      requireMatch(ifMatch, this);
       this.closed = true;
       this.watchpoints.close();
       this.plans.clear();
@@ -442,7 +468,7 @@ export class Model implements ModelState {
     return inspect({ tensors: this.tensors, surveys }, parameters, wanted, index);
   }
 
-  private async make(prepare: Preparation): Promise<Body> {
+  private async make(prepare: Preparation, dryRun = false): Promise<Body> {
     this.assertAlive();
     const draft = new Draft(this.workplace, this.tensors, this.generator);
     let outcome: Outcome | undefined;
@@ -454,9 +480,10 @@ export class Model implements ModelState {
       throw error;
     }
     draft.finish();
-    if (outcome && changes(outcome, draft)) this.commit(outcome, draft);
+    const changed = outcome !== undefined && changes(outcome, draft);
+    if (outcome && changed && !dryRun) this.commit(outcome, draft);
     else draft.discard();
-    return this.answer(outcome);
+    return this.answer(outcome, changed && dryRun);
   }
 
   /** From here to the end nothing waits: readers see all of the change or nothing. */
@@ -506,11 +533,15 @@ export class Model implements ModelState {
     );
   }
 
-  private answer(outcome: Outcome | undefined): Body {
+  /** `asIf`: it was not made, and is told as if it had been. */
+  private answer(outcome: Outcome | undefined, asIf = false): Body {
     const { touched, cleared = [], requiresGrad } = outcome ?? {};
     const told = new Set([...(touched?.keys() ?? []), ...cleared, ...(requiresGrad?.keys() ?? [])]);
-    const parameters = [...told].map((storage) => this.structure.identify(storage));
-    return { ...this.identity(), parameters, ...outcome?.answer };
+    const structure = asIf && outcome?.root ? new Structure(outcome.root) : this.structure;
+    const parameters = [...told].map((storage) => structure.identify(storage));
+    const identity = this.identity();
+    const revision = identity.revision + Number(asIf);
+    return { ...identity, revision, parameters, ...outcome?.answer };
   }
 
   identity(): Identity {

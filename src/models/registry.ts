@@ -3,6 +3,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { ApiError } from '../errors.js';
 import { checkName } from '../names.js';
+import { requireMatch, type Conditions } from '../precondition.js';
 import { Dispatcher } from '../runtime/dispatcher.js';
 import { unplacedKernels } from '../runtime/kernel-module.js';
 import type { SharedMemory } from '../runtime/memory.js';
@@ -82,10 +83,14 @@ export class Registry implements Directory {
   }
 
   /** Builds a model and draws its parameters: revision 1. */
-  async build({ name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest): Promise<Body> {
+  async build(
+    { name, seed = randomInt(2 ** 32), architecture: given }: BuildRequest,
+    { ifMatch, dryRun }: Conditions = {},
+  ): Promise<Body> {
     const { pool, memory, limits } = this.options;
     checkName(name);
     if (this.models.has(name) || this.taken.has(name)) throw new ApiError('MODEL_EXISTS', [name]);
+    requireMatch(ifMatch, undefined);
     if (this.models.size + this.taken.size >= limits.maxModels) {
       throw new ApiError('QUOTA_EXCEEDED', [`${limits.maxModels} models are served already`]);
     }
@@ -117,9 +122,13 @@ export class Registry implements Directory {
         touched: drawTree(built, draft, seed),
         root: built.root,
       }));
-      this.models.set(name, model);
-      for (const listener of this.added) listener(model);
-      return model.summary();
+      const summary = model.summary();
+      if (dryRun) await model.close();
+      else {
+        this.models.set(name, model);
+        for (const listener of this.added) listener(model);
+      }
+      return summary;
     } finally {
       this.taken.delete(name);
     }
@@ -151,16 +160,22 @@ export class Registry implements Directory {
     return this.models.values();
   }
 
-  async delete(name: string): Promise<void> {
+  /** Throws MODEL_NOT_FOUND, REVISION_MISMATCH. */
+  async delete(name: string, terms: Conditions = {}): Promise<void> {
     const model = this.get(name);
+    if (terms.dryRun) return model.matched(terms);
     this.models.delete(name);
     this.taken.add(name);
     try {
-      await model.close();
+      await model.close(terms);
       for (const listener of this.removed) listener(model);
       model.log.end();
       for (const log of this.ended) if (log.bytes === 0) this.ended.delete(log);
       if (model.log.bytes > 0) this.ended.add(model.log);
+    } catch (error) {
+      // It lives on, under its name, which nobody else could take.
+      this.models.set(name, model);
+      throw error;
     } finally {
       this.taken.delete(name);
     }

@@ -105,10 +105,15 @@ export class Training {
       await this.memory.fill();
       await this.memory.gather();
     } catch (error) {
-      this.memory.release();
-      this.setup.release();
+      this.discard();
       throw error;
     }
+  }
+
+  /** In place of running it. */
+  discard(): void {
+    this.memory.release();
+    this.setup.release();
   }
 
   /** Ends it after the steps in progress; the last commit stays. */

@@ -34,15 +34,21 @@ export class Watchpoints {
    * Looks at the present, then at every change to come. Throws EXPRESSION_INVALID or QUOTA_EXCEEDED; rejects with
    * WorkerLostError or PoolClosedError: there is none then.
    */
-  async add({ path, when, on }: WatchpointRequest): Promise<Watchpoint> {
+  async add({ path, when, on }: WatchpointRequest, dryRun = false): Promise<Watchpoint> {
     if (this.all.size >= this.limit) {
       throw new ApiError('QUOTA_EXCEEDED', [`a model has at most ${this.limit} watchpoints`]);
     }
     const holds = conditionOf(when);
     const pattern = new PathPattern(path);
-    const id = String(++this.count);
+    const id = String(this.count + 1);
     const options = { id, path, covers: (name: string) => pattern.matches(name), when, holds, on };
     const watchpoint = new Watchpoint(this.model, options);
+    if (dryRun) {
+      await watchpoint.begin();
+      watchpoint.close();
+      return watchpoint;
+    }
+    this.count++;
     this.all.set(id, watchpoint);
     this.stopListening ??= this.model.log.subscribe(this.wake);
     try {

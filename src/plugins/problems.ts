@@ -80,6 +80,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   else
     request.log.debug({ reqId: request.id, code: told.code, detail: told.message }, 'a request was refused');
   if (told.status === 503) reply.header('retry-after', told.retryAfterSeconds);
+  if (told.etag !== undefined) reply.header('etag', told.etag);
   // What is left of the body is read and dropped (no longer than requestTimeout), or its sender, still writing, would
   // see a broken connection in place of the answer.
   if (told.code === 'OVERLOADED') holdOff(request.raw);

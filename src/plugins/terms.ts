@@ -43,7 +43,11 @@ export interface GivenTerms {
 }
 
 /** A field wins over the header of its name. Throws INVALID_REQUEST. */
-export function termsOf({ headers }: FastifyRequest, reply: FastifyReply, given: GivenTerms = {}): Terms {
+export function termsOf(
+  { headers, query }: FastifyRequest,
+  reply: FastifyReply,
+  given: GivenTerms = {},
+): Terms {
   const { raw } = reply;
   return {
     gone: () => raw.destroyed,
@@ -51,6 +55,9 @@ export function termsOf({ headers }: FastifyRequest, reply: FastifyReply, given:
     arrivedAt: performance.now() - reply.elapsedTime,
     timeoutMs: given.timeout ?? read(headers, 'timeout', readTimeout),
     priority: given.priority ?? read(headers, 'priority', readPriority),
+    ifMatch: headers['if-match'],
+    // Where the route has it: see conditions.ts.
+    dryRun: (query as { dry_run?: boolean }).dry_run,
   };
 }
 
