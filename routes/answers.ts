@@ -230,6 +230,7 @@ export const datasetList = z
 
 export const moduleList = about('ModuleList', {
   modules: z.array(z.object(moduleFields).register(documented, { id: 'ModuleInfo' })),
+  next_cursor: z.string().nullable().describe('Where the next page begins; null: this is the last.'),
 });
 
 export const moduleAnswer = about('ModuleAnswer', moduleFields);
@@ -245,6 +246,7 @@ export const parameterList = about('ParameterList', {
       })
       .register(documented, { id: 'ListedParameter' }),
   ),
+  next_cursor: z.string().nullable().describe('Where the next page begins; null: this is the last.'),
 });
 
 export const parameterAnswer = about('ParameterAnswer', {

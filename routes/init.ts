@@ -14,12 +14,26 @@ const rule = strict({
     .array(z.string())
     .optional()
     .describe("Names of a module's own parameters; all where absent."),
+  paths: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Globs (`0.**`, `**.weight`): only parameters whose path one of them matches.'),
+  requires_grad: z
+    .boolean('must be true or false')
+    .optional()
+    .describe('Only those that are trained, or not.'),
   init: initSchema.register(documented, { id: 'Init' }),
 });
 
 const initBody = strict({
   module: path.default('').describe('The subtree to walk; "" is the whole network.'),
   rules: z.array(rule, 'must be a list of rules').min(1, 'must not be empty'),
+  expect_count: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('How many parameters are chosen; else nothing is changed.'),
   seed: seed.optional().describe("Goes on with the model's own generator where absent."),
 }).meta(
   examples({

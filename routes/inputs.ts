@@ -2,7 +2,7 @@
 // decoded by their own codecs, and documented in full.
 
 import { z } from 'zod';
-import { documented, examples } from '../src/plugins/schema.js';
+import { count, documented, examples } from '../src/plugins/schema.js';
 import { RawTensor } from '../src/tensor/raw-tensor.js';
 
 const ref = (id: string) => ({ $ref: `#/components/schemas/${id}` });
@@ -158,6 +158,17 @@ export const seed = z
 
 /** A path: child names joined by dots; `""` is the root. */
 export const path = z.string('must be a path, e.g. "0.block 1.0"');
+
+/** What is chosen of a list. */
+export const whereQuery = {
+  path: z.string().optional().describe('A path, or a glob: `*` within a name, `**` across names.'),
+  type: z.string().optional().describe('Only those of modules of this type.'),
+};
+
+export const pageQuery = {
+  limit: count({ min: 1, max: 100_000, fallback: 100_000 }),
+  cursor: z.string().optional().describe('The `next_cursor` of the page before.'),
+};
 
 /** A model that is not there is 404 whatever its name: the grammar is checked where names are made. */
 export const modelParams = z.object({

@@ -5,9 +5,13 @@ import type { Registry } from '../src/models/registry.js';
 import { examples, strict, type App } from '../src/plugins/schema.js';
 import { termsHeaders, termsOf } from '../src/plugins/terms.js';
 import { answer, changedAnswer, moduleAnswer, moduleList, problems, success } from './answers.js';
-import { architecture, isRecord, modelParams, path, pathParams } from './inputs.js';
+import { architecture, isRecord, modelParams, pageQuery, path, pathParams, whereQuery } from './inputs.js';
 
-const listQuery = strict({ prefix: path.default('').describe('Only the subtree at this path.') });
+const listQuery = strict({
+  prefix: path.default('').describe('Only the subtree at this path.'),
+  ...whereQuery,
+  ...pageQuery,
+});
 
 const NODE_FIELDS = ['type', 'block', 'shared', 'ref'];
 

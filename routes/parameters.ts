@@ -8,7 +8,7 @@ import type { Wanted } from '../src/models/inspect.js';
 import { didYouMean } from '../src/nearest.js';
 import { negotiate } from '../src/plugins/accept.js';
 import { rawHeaderFields } from '../src/plugins/raw.js';
-import { documented, examples, flag, strict, type App } from '../src/plugins/schema.js';
+import { documented, examples, flag, strict, truth, type App } from '../src/plugins/schema.js';
 import { binsFault, DEFAULT_BINS, readBins, type Bins } from '../src/tensor/bins.js';
 import { number } from '../src/tensor/number-schema.js';
 import { termsHeaders, termsOf } from '../src/plugins/terms.js';
@@ -25,7 +25,7 @@ import {
   TENSOR_TYPES,
   tensorSuccess,
 } from './answers.js';
-import { isRecord, layout, modelParams, path, pathParams, tensor } from './inputs.js';
+import { isRecord, layout, modelParams, path, pathParams, tensor, pageQuery, whereQuery } from './inputs.js';
 
 const index = z
   .string('must be a string, e.g. "0,0"')
@@ -86,6 +86,9 @@ const listQuery = strict({
   module: path.default('').describe('Only the subtree at this path; names are relative to it.'),
   recurse: flag(true).describe("false: only the module's own."),
   kind: z.enum(['parameter', 'buffer', 'all'], 'must be parameter, buffer or all').default('parameter'),
+  ...whereQuery,
+  requires_grad: truth.optional().describe('Only those that are trained, or only those that are not.'),
+  ...pageQuery,
   include: include.optional(),
   bins: bins.optional(),
   layout,
@@ -144,14 +147,19 @@ const patchOp = z
   )
   .register(documented, { id: 'PatchOp' });
 
-const edit = strict({
+const editFields = {
   ops: z.array(patchOp, 'must be a list').min(1, 'must not be empty').optional(),
   requires_grad: z.boolean('must be true or false').optional(),
-})
-  .refine(
-    (given) => given.ops !== undefined || given.requires_grad !== undefined,
-    'needs ops or requires_grad',
-  )
+};
+
+interface Edit {
+  ops?: unknown;
+  requires_grad?: unknown;
+}
+const hasAny = ({ ops, requires_grad }: Edit): boolean => ops !== undefined || requires_grad !== undefined;
+
+const edit = strict(editFields)
+  .refine(hasAny, 'needs ops or requires_grad')
   .register(documented, {
     id: 'ParameterEdit',
     ...examples(
@@ -165,8 +173,25 @@ const edit = strict({
     ),
   });
 
+const selectedEdit = strict({
+  ...editFields,
+  where: strict({
+    type: z.string('must be a type, e.g. "Linear"').optional(),
+    requires_grad: z.boolean('must be true or false').optional(),
+  })
+    .optional()
+    .describe('Only parameters of modules of this type, or that are trained, or not.'),
+}).refine(hasAny, 'needs ops or requires_grad');
+
 const patchBody = strict({
-  parameters: z.record(z.string(), edit, 'must be an object of edits by path'),
+  parameters: z
+    .record(z.string(), selectedEdit, 'must be an object of edits by path')
+    .describe('By path, or by glob: `**.weight`.'),
+  expect_count: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('How many parameters are chosen; else nothing is changed.'),
 }).meta(
   examples({
     parameters: {
@@ -231,8 +256,10 @@ export function parameterRoutes(app: App, models: Registry, writer: AnswerWriter
       },
     },
     async (request, reply) => {
-      const edits = new Map(Object.entries(request.body.parameters));
-      return answer(reply, await models.get(request.params.model).patch(edits, termsOf(request, reply)));
+      const { parameters, expect_count: expectCount } = request.body;
+      const edits = new Map(Object.entries(parameters));
+      const terms = { ...termsOf(request, reply), expectCount };
+      return answer(reply, await models.get(request.params.model).patch(edits, terms));
     },
   );
 

@@ -6,21 +6,28 @@ import { defaultInits } from '../nn/architecture.js';
 import { checkInit } from '../nn/init/apply.js';
 import type { InitSpec } from '../nn/init/spec.js';
 import { LAYERS, layerType, plainName, type LayerType } from '../nn/layers/table.js';
-import { uninitialized, type PendingInit } from '../nn/lazy.js';
+import { uninitialized, type PendingInit, type Uninitialized } from '../nn/lazy.js';
+import { MAX_PATTERN, PathPattern } from '../nn/path-pattern.js';
 import { applyOrder, joinPath, type Module, type Named, type Parameter } from '../nn/module.js';
 import { replaced } from '../nn/paths.js';
 import type { Draft } from './draft.js';
-import { moduleAt, quoted, type Preparation } from './state.js';
+import { requireCount } from './selector.js';
+import { moduleAt, quoted, type ModelState, type Preparation } from './state.js';
 
 export interface InitRule {
   readonly types?: readonly string[];
   readonly parameters?: readonly string[];
+  /** Globs, of which one has to match the parameter's path. */
+  readonly paths?: readonly string[];
+  readonly requires_grad?: boolean;
   readonly init: InitSpec;
 }
 export interface InitRequest {
   readonly module: string;
   readonly rules: readonly InitRule[];
   readonly seed?: number;
+  /** How many parameters are initialised. */
+  readonly expect_count?: number;
 }
 
 /** torch.nn.Module.apply with the rules as its function: for each module in apply's order, the rules in theirs. */
@@ -37,10 +44,15 @@ export function init(request: InitRequest): Preparation {
       request.rules.forEach((rule, i) => {
         const types = rule.types?.map(layerType);
         if (types && !types.includes(module.type) && !types.includes(lazy?.becomes as LayerType)) return;
-        const place = { path, at: `rules[${i}].init` };
+        const accepts = acceptance(state, rule, path, `rules[${i}].`);
+        const place = { path, at: `rules[${i}].init`, accepts };
         if (lazy) {
+          const names = uninitialized(module).filter(({ path: name, value }) => accepts(name, value));
+          const { init: asked, parameters = namesOf(names) } = rule;
+          const chosen = parameters.filter((name) => names.some((own) => own.path === name));
           // A module that stands at several places is asked at each, as apply does.
-          later.set(module, [...(later.get(module) ?? []), rule]);
+          const pending = rule.paths ? { init: asked, parameters: chosen } : rule;
+          later.set(module, [...(later.get(module) ?? []), pending]);
           faults.push(...lazyFaults(module, rule, place));
           return;
         }
@@ -50,6 +62,7 @@ export function init(request: InitRequest): Preparation {
       });
     }
     if (faults.length > 0) throw new ApiError('INIT_INVALID', [], faults);
+    requireCount(request.expect_count, touched.size);
     if (request.seed !== undefined) draft.seed(request.seed);
     for (const task of tasks) task();
     let tree = state.structure.root;
@@ -82,7 +95,34 @@ interface Place {
   readonly path: string;
   /** Where the init stands in the request. */
   readonly at: string;
+  /** Which of the module's own parameters are asked for, by name. */
+  readonly accepts?: (name: string, parameter: Parameter | Uninitialized) => boolean;
 }
+
+/** What a rule's `paths` and `requires_grad` leave of a module's parameters. Throws INVALID_REQUEST. */
+function acceptance(
+  { tensors }: ModelState,
+  { paths, requires_grad: trained }: InitRule,
+  modulePath: string,
+  at: string,
+): (name: string, parameter: Parameter | Uninitialized) => boolean {
+  const patterns = paths?.map((text, i) => {
+    if (text.length <= MAX_PATTERN) return new PathPattern(text);
+    const message = `must have at most ${MAX_PATTERN} characters`;
+    throw new ApiError('INVALID_REQUEST', [], [{ path: `${at}paths[${i}]`, message }]);
+  });
+  return (name, parameter) => {
+    const path = joinPath(modulePath, name);
+    if (patterns && !patterns.some((pattern) => pattern.matches(path))) return false;
+    if (trained === undefined) return true;
+    return (
+      trained ===
+      ('assumed' in parameter ? parameter.kind === 'parameter' : tensors.get(parameter).requiresGrad)
+    );
+  };
+}
+
+const namesOf = (named: readonly Named<unknown>[]): string[] => named.map(({ path }) => path);
 
 /** What a rule does to a module's own parameters, and what is wrong with it. */
 function tasksOf(
@@ -95,7 +135,7 @@ function tasksOf(
   const defaults = defaultInits(module);
   for (const [name, parameter] of module.parameters) {
     const chosen = parameters ? parameters.includes(name) : parameter?.kind === 'parameter';
-    if (!parameter || !chosen) continue;
+    if (!parameter || !chosen || place.accepts?.(name, parameter) === false) continue;
     const own = asked.name === 'default' ? defaults.find((entry) => entry.name === name) : undefined;
     const spec = own ? withThen(own.init, asked) : asked;
     const wrong = faultOf(asked, spec, parameter);

@@ -10,7 +10,8 @@ import { checkPatchOp, type PatchOp } from '../tensor/patch.js';
 import { Complaints } from './complaints.js';
 import { GRAD, gradientOf, ownerOf, type Storage } from './companion.js';
 import type { Draft } from './draft.js';
-import { parameterAt, quoted, type ModelState, type Preparation } from './state.js';
+import { chosenBy, requireCount, type Where } from './selector.js';
+import { quoted, type ModelState, type Preparation } from './state.js';
 
 /** A patch's op as a client sends it: the value is not decoded yet. */
 export type ClientPatchOp = Omit<PatchOp, 'value'> & {
@@ -24,6 +25,8 @@ export type Field = (typeof FIELDS)[number];
 export interface ParameterEdit {
   readonly ops?: readonly ClientPatchOp[];
   readonly requires_grad?: boolean;
+  /** Of a key that is a glob: only those. */
+  readonly where?: Omit<Where, 'path'> | undefined;
 }
 
 /** How faults name what a client sent: an op of an edit, and the edit itself. */
@@ -48,19 +51,31 @@ function inside(at: string, field: string): string {
   return at === '' || field === '' ? at || field : `${at}.${field}`;
 }
 
-/** All of the edits or none of them. Ops are done in order; edits through two names of a storage follow each other. */
-export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming): Preparation {
+/**
+ * All of the edits or none of them, each for the parameters that its key, a path or a glob, chooses. Ops are done in order;
+ * edits through two names of a storage follow each other. `expected`: how many parameters are chosen.
+ */
+export function patch(
+  edits: ReadonlyMap<string, ParameterEdit>,
+  naming: Naming,
+  expected?: number,
+): Preparation {
   return (state, draft) => {
+    const chosen = new Set<Parameter>();
     const touched = new Map<Storage, string | null>();
     const requiresGrad = new Map<Parameter, boolean>();
     const complaints = new Complaints();
-    for (const [path, edit] of edits) {
-      const place = { at: naming.edit(path), values: [quoted(path)] };
-      const parameter = complaints.attempt(() => parameterAt(state, path).parameter, place);
-      if (!parameter) continue;
+    const named = [...edits].flatMap(([key, edit]) => {
+      const at = naming.edit(key);
+      const find = () => chosenBy(state, key, edit.where, inside(at, 'where.'));
+      const found = complaints.attempt(find, { at, values: [quoted(key)] }) ?? [];
+      return found.map(({ path, value }) => ({ key, edit, path, parameter: value }));
+    });
+    for (const { key, edit, path, parameter } of named) {
+      chosen.add(parameter);
       edit.ops?.forEach((op, i) => {
         const { field = 'value', ...rest } = op;
-        const at = naming.op(path, i);
+        const at = naming.op(key, i);
         const storage = field === 'value' ? parameter : gradientOf(parameter);
         const index = op.index === undefined || op.index === '' || op.index === ':' ? null : op.index;
         if (
@@ -81,12 +96,13 @@ export function patch(edits: ReadonlyMap<string, ParameterEdit>, naming: Naming)
       if (edit.requires_grad === undefined) continue;
       if (parameter.kind === 'buffer' || parameter.dtype !== 'float32') {
         const message = `${quoted(path)} is a buffer: it has no gradient`;
-        complaints.add('PATCH_INVALID', [{ path: inside(naming.edit(path), 'requires_grad'), message }]);
+        complaints.add('PATCH_INVALID', [{ path: inside(naming.edit(key), 'requires_grad'), message }]);
       } else if (edit.requires_grad !== state.tensors.get(parameter).requiresGrad) {
         requiresGrad.set(parameter, edit.requires_grad);
       }
     }
     complaints.throwIfAny('PATCH_INVALID');
+    requireCount(expected, chosen.size);
     return { kind: touched.size === 0 ? 'freeze' : 'patch', touched, requiresGrad };
   };
 }

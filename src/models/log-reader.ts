@@ -1,6 +1,7 @@
 // One subscription's place in one model's log. Sends what fits: the client has been told of every change up to the place.
 // Waits for workers (statistics) and for the client's socket, never the other way round.
 
+import { PathPattern } from '../nn/path-pattern.js';
 import type { Alert } from './alert-log.js';
 import type { Change, ChangedParameter } from './change-log.js';
 import type { ChangeTexts } from './change-text.js';
@@ -15,7 +16,7 @@ export interface LogReaderOptions {
   readonly after: number;
   /** Whether the client is to be told of alerts from `after` on, or only of those to come. */
   readonly resumes: boolean;
-  readonly request: Pick<SubscribeMessage, 'detail' | 'bins' | 'prefix' | 'kinds'>;
+  readonly request: Pick<SubscribeMessage, 'detail' | 'bins' | 'prefix' | 'paths' | 'kinds'>;
   readonly outbox: Outbox;
   readonly texts: ChangeTexts;
   /** The model is gone and its client knows; the successor has its name now. */
@@ -28,6 +29,7 @@ type Step = 'again' | 'wait' | Promise<void>;
 export class LogReader {
   readonly #options: LogReaderOptions;
   readonly #kinds: ReadonlySet<string> | undefined;
+  readonly #patterns: readonly PathPattern[] | undefined;
   #place: number;
   /** In the log of alerts. */
   #alertPlace: number;
@@ -46,6 +48,7 @@ export class LogReader {
     const { alerts } = options.model;
     this.#alertPlace = options.resumes ? alerts.placeOf(options.after) : alerts.end;
     this.#kinds = options.request.kinds && new Set(options.request.kinds);
+    this.#patterns = options.request.paths?.map((path) => new PathPattern(path));
   }
 
   start(): void {
@@ -140,11 +143,10 @@ export class LogReader {
   }
 
   #alert(alert: Alert): Step {
-    const { id, model, outbox, request } = this.#options;
+    const { id, model, outbox } = this.#options;
     this.#alertPlace = model.alerts.next(this.#alertPlace)!.after;
     const { path, aliases, stats } = alert;
-    const { prefix = '' } = request;
-    if (![path, ...aliases].some((name) => name.startsWith(prefix))) return 'again';
+    if (![path, ...aliases].some((name) => this.#covers(name))) return 'again';
     const { name, epoch } = model;
     const told = { ...alert, aliases: [...aliases], stats: { ...stats } };
     outbox.send({ type: 'alert', id, model: name, epoch, ...told });
@@ -155,13 +157,19 @@ export class LogReader {
   #matching(change: Change): readonly ChangedParameter[] | undefined {
     if (this.#kinds && !this.#kinds.has(change.kind)) return undefined;
     const { prefix = '' } = this.#options.request;
-    if (prefix === '') return change.parameters;
+    if (prefix === '' && !this.#patterns) return change.parameters;
     // A module at the prefix, below it or above it: what the client looks at is another tree now.
     const moved = change.module !== undefined && overlap(`${change.module}.`, prefix);
     const matching = change.parameters.filter(
-      ({ path, aliases }) => path.startsWith(prefix) || aliases.some((alias) => alias.startsWith(prefix)),
+      ({ path, aliases }) => this.#covers(path) || aliases.some((alias) => this.#covers(alias)),
     );
     return moved || matching.length > 0 ? matching : undefined;
+  }
+
+  /** Whether a name is one of those asked for. */
+  #covers(name: string): boolean {
+    const { prefix = '' } = this.#options.request;
+    return name.startsWith(prefix) && (!this.#patterns || this.#patterns.some((one) => one.matches(name)));
   }
 
   /** The log no longer has what would come next: the client is to read the model anew. */

@@ -34,6 +34,7 @@ import { ReadWriteLock } from './lock.js';
 import { Job, type Jobs } from './jobs.js';
 import { checkGradients, type GradientCheckRequest } from './gradient-check.js';
 import { Panels } from './panels.js';
+import type { Page, Where } from './selector.js';
 import { Passes } from './passes.js';
 import { Plans } from './plans.js';
 import { Line } from './queue.js';
@@ -133,8 +134,11 @@ export class Model implements ModelState {
     return { ...this.identity(), repr: read.repr(this) };
   }
 
-  modules(query: { prefix?: string }): Body {
-    return { ...this.identity(), modules: read.modules(this, query.prefix ?? '') };
+  modules({
+    prefix = '',
+    ...query
+  }: { prefix?: string } & Omit<Where, 'requires_grad'> & Partial<Page>): Body {
+    return { ...this.identity(), ...read.modules(this, prefix, query) };
   }
 
   module(path: string): Body {
@@ -145,14 +149,14 @@ export class Model implements ModelState {
   async parameters({ wanted = {}, ...query }: read.ParametersQuery & { wanted?: Wanted }): Promise<Body> {
     return explained(async () => {
       const identity = this.identity();
-      const listed = read.parameters(this, query);
+      const { listed, next_cursor } = read.parameters(this, query);
       const present = listed.flatMap(({ parameter }) => parameter ?? []);
       const told = new Map((await this.inspect(present, wanted)).map((one, i) => [present[i], one]));
       const parameters = listed.map(({ parameter, described }) => ({
         ...described,
         ...(parameter ? told.get(parameter) : nothing(wanted)),
       }));
-      return { ...identity, parameters };
+      return { ...identity, parameters, next_cursor };
     });
   }
 
@@ -227,8 +231,11 @@ export class Model implements ModelState {
   }
 
   /** All the edits or none, one revision. */
-  patch(edits: ReadonlyMap<string, ParameterEdit>, terms?: Terms): Promise<Body> {
-    return this.change(patch(edits, NAMINGS.edits), terms);
+  patch(
+    edits: ReadonlyMap<string, ParameterEdit>,
+    { expectCount, ...terms }: Terms & { readonly expectCount?: number | undefined } = {},
+  ): Promise<Body> {
+    return this.change(patch(edits, NAMINGS.edits, expectCount), terms);
   }
 
   patchParameter(path: string, edit: ParameterEdit, terms?: Terms): Promise<Body> {

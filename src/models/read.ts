@@ -10,6 +10,7 @@ import { printModule } from '../nn/notation/print.js';
 import { byteLength, numel } from '../tensor/shape.js';
 import type { TensorValue } from '../tensor/tensor-value.js';
 import type { ChangeLog } from './change-log.js';
+import { ownerOf, pageOf, testOf, type Page, type Where } from './selector.js';
 import { moduleAt, parameterAt, uninitializedAt, type ModelState } from './state.js';
 import type { Structure } from './structure.js';
 
@@ -37,10 +38,23 @@ export function repr(state: ModelState): string {
   return summary(state).repr;
 }
 
-/** named_modules() of the subtree at `prefix`. */
-export function modules(state: ModelState, prefix: string) {
+/** More than a page has where nobody says how many. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** named_modules() of the subtree at `prefix`, as far as they are chosen: a page of them. */
+export function modules(
+  state: ModelState,
+  prefix: string,
+  { limit = ALL, cursor, ...where }: Omit<Where, 'requires_grad'> & Partial<Page> = {},
+) {
   const { module: root, path } = moduleAt(state, prefix);
-  return namedModules(root, path).map(({ value, path: at }) => describeModule(state, value, at));
+  const test = testOf(where, 'query.');
+  const chosen = namedModules(root, path).filter(({ value, path: at }) => test(at, value));
+  const { page, next } = pageOf(chosen, { limit, cursor });
+  return {
+    modules: page.map(({ value, path: at }) => describeModule(state, value, at)),
+    next_cursor: next,
+  };
 }
 
 export function module(state: ModelState, path: string) {
@@ -67,38 +81,40 @@ function describeModule(state: ModelState, module: Module, path: string) {
   };
 }
 
-export interface ParametersQuery {
+export interface ParametersQuery extends Where, Partial<Page> {
   readonly module: string;
   readonly recurse: boolean;
   readonly kind: 'parameter' | 'buffer' | 'all';
 }
 
-/** named_parameters() of a subtree: each storage once, named relative to it. */
-export function parameters(state: ModelState, { module: at, recurse, kind }: ParametersQuery) {
-  const { module: root } = moduleAt(state, at);
+/** named_parameters() of a subtree, as far as they are chosen: each storage once, named relative to it; a page of them. */
+export function parameters(
+  state: ModelState,
+  { module: at, recurse, kind, limit = ALL, cursor, ...where }: ParametersQuery,
+) {
+  const { module: root, path: prefix } = moduleAt(state, at);
   const top = recurse ? root : { ...root, children: new Map() };
-  const named = everyName(top);
+  const test = testOf(where, 'query.');
+  const owner = (path: string): Module => ownerOf(state, joinPath(prefix, path));
   const names = new Map<Parameter, string[]>();
-  for (const { path, value } of named) {
+  for (const { path, value } of everyName(top)) {
     if (kind !== 'all' && value.kind !== kind) continue;
     names.set(value, [...(names.get(value) ?? []), path]);
   }
-  const described = new Map(
-    [...names].map(([parameter, [path, ...aliases]]) => [
-      path!,
-      { parameter, described: { ...describeParameter(state, parameter, path!), aliases } },
-    ]),
-  );
-  if (!state.structure.lazy) return [...described.values()];
-  return everyEntry(top)
-    .filter(({ path, value }) =>
-      'assumed' in value ? kind === 'all' || value.kind === kind : described.has(path),
-    )
-    .map(({ path, value }) =>
-      'assumed' in value
-        ? { parameter: null, described: describeUninitialized(value, path) }
-        : described.get(path)!,
-    );
+  const first = new Map([...names].map(([parameter, [path]]) => [path!, parameter]));
+  const entries = everyEntry(top).filter(({ path, value }) => {
+    const trained = 'assumed' in value ? value.kind === 'parameter' : state.tensors.get(value).requiresGrad;
+    const asked = 'assumed' in value ? kind === 'all' || value.kind === kind : first.has(path);
+    const own = 'assumed' in value ? [path] : (names.get(value) ?? []);
+    return asked && own.some((name) => test(name, owner(name), trained));
+  });
+  const { page, next } = pageOf(entries, { limit, cursor });
+  const listed = page.map(({ path, value }) => {
+    if ('assumed' in value) return { parameter: null, described: describeUninitialized(value, path) };
+    const [, ...aliases] = names.get(value)!;
+    return { parameter: value, described: { ...describeParameter(state, value, path), aliases } };
+  });
+  return { listed, next_cursor: next };
 }
 
 /** Of a lazy module: it has no shape, and no values. */

@@ -13,6 +13,7 @@ import { DTYPES, type DType } from '../tensor/dtype.js';
 import { MAX_RANK } from '../tensor/shape.js';
 import { WATCHED_NUMBERS } from './alert-log.js';
 import { CHANGE_KINDS } from './change-log.js';
+import { MAX_PATTERN } from '../nn/path-pattern.js';
 import { captureSchema, interventionsSchema } from './inside-schema.js';
 import { STATUSES } from './training.js';
 
@@ -50,6 +51,8 @@ export const subscribeMessage = z
      * a module there.
      */
     prefix: z.string().max(4096).optional(),
+    /** Only parameters of which a name matches one of these paths or globs; as with `prefix`. */
+    paths: z.array(z.string().min(1).max(MAX_PATTERN)).min(1).max(64).optional(),
     kinds: z.array(oneOf(CHANGE_KINDS)).min(1).optional(),
     detail: oneOf(DETAILS).default('none'),
     /** With detail "histogram": how many bins, or their edges, ascending. */

@@ -12,6 +12,10 @@ declare module 'fastify' {
     /** It changes something. */
     changes?: boolean;
   }
+  interface FastifyRequest {
+    /** Everything but the change itself. */
+    dryRun: boolean;
+  }
 }
 
 const dryRun = flag(false).describe('Check and answer as if it were done, and do nothing.');
@@ -48,6 +52,16 @@ export function declareConditions(
   app: FastifyInstance,
   problems: (...codes: ErrorCode[]) => Record<string, { description: string }>,
 ): void {
+  app.decorateRequest('dryRun', false);
+  // Handlers get the query that they know.
+  app.addHook('preHandler', (request, _reply, done) => {
+    if (request.routeOptions.config.changes) {
+      const { dry_run: given, ...query } = request.query as { dry_run?: boolean };
+      request.dryRun = given === true;
+      request.query = query;
+    }
+    done();
+  });
   app.addHook('onRoute', (route: RouteOptions) => {
     const schema = route.schema as Schema | undefined;
     if (!schema || !route.config?.changes) return;

@@ -47,9 +47,11 @@ export function count({
 
 /** true or false in a query. */
 export function flag(fallback: boolean) {
-  const read = (text: unknown) => (text === 'true' ? true : text === 'false' ? false : text);
-  return withDefault(z.preprocess(read, z.boolean('must be true or false')), fallback);
+  return withDefault(truth, fallback);
 }
+
+const readTruth = (text: unknown) => (text === 'true' ? true : text === 'false' ? false : text);
+export const truth = z.preprocess(readTruth, z.boolean('must be true or false'));
 
 /** A request's examples. zod takes `examples` and `default` out of what it transforms; plugins/openapi.ts turns these back. */
 export function examples(...values: readonly unknown[]) {

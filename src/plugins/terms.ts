@@ -44,7 +44,7 @@ export interface GivenTerms {
 
 /** A field wins over the header of its name. Throws INVALID_REQUEST. */
 export function termsOf(
-  { headers, query }: FastifyRequest,
+  { headers, dryRun }: FastifyRequest,
   reply: FastifyReply,
   given: GivenTerms = {},
 ): Terms {
@@ -56,8 +56,7 @@ export function termsOf(
     timeoutMs: given.timeout ?? read(headers, 'timeout', readTimeout),
     priority: given.priority ?? read(headers, 'priority', readPriority),
     ifMatch: headers['if-match'],
-    // Where the route has it: see conditions.ts.
-    dryRun: (query as { dry_run?: boolean }).dry_run,
+    dryRun,
   };
 }
 

@@ -129,10 +129,10 @@ describe('modules', () => {
   it('list takes a prefix', async () => {
     expect(await callOf('GET', '/v1/models/net/modules')).toEqual({
       method: 'modules',
-      args: [{ prefix: '' }],
+      args: [{ prefix: '', limit: 100_000 }],
     });
     expect((await callOf('GET', '/v1/models/net/modules?prefix=0.block%201'))?.args).toEqual([
-      { prefix: '0.block 1' },
+      { prefix: '0.block 1', limit: 100_000 },
     ]);
   });
 
@@ -162,10 +162,10 @@ describe('modules', () => {
 describe('parameters', () => {
   it('list takes module, recurse and kind', async () => {
     expect((await callOf('GET', '/v1/models/net/parameters'))?.args).toEqual([
-      { module: '', recurse: true, kind: 'parameter', wanted: {} },
+      { module: '', recurse: true, kind: 'parameter', limit: 100_000, wanted: {} },
     ]);
     expect((await callOf('GET', '/v1/models/net/parameters?module=0&recurse=false&kind=all'))?.args).toEqual([
-      { module: '0', recurse: false, kind: 'all', wanted: {} },
+      { module: '0', recurse: false, kind: 'all', limit: 100_000, wanted: {} },
     ]);
     expect(await faultsOf('GET', '/v1/models/net/parameters?recurse=yes&kind=x&modul=0')).toEqual([
       'query.recurse: must be true or false',
