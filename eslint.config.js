@@ -37,7 +37,10 @@ export default defineConfig(
   {
     files: ['**/*.mjs', '**/*.js', '**/*.cjs'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', module: 'writable' },
+      globals: {
+        ...{ process: 'readonly', console: 'readonly', URL: 'readonly', fetch: 'readonly' },
+        module: 'writable',
+      },
     },
   },
   prettier,
