@@ -16,7 +16,9 @@ import { VERSION } from '../src/version.js';
 
 const MiB = 2 ** 20;
 
-const LIMITS: StreamLimits = {
+export type { StreamLimits };
+
+export const LIMITS: StreamLimits = {
   maxSubscriptions: 64,
   maxModelsPerSubscription: 64,
   maxForwards: 1024,

@@ -10,6 +10,7 @@ import { trainRoutes } from '../routes/train.js';
 import { problems } from '../routes/answers.js';
 import { backwardRoutes } from '../routes/backward.js';
 import { datasetRoutes } from '../routes/datasets.js';
+import { eventRoutes } from '../routes/events.js';
 import { forwardRoutes } from '../routes/forward.js';
 import { initRoutes } from '../routes/init.js';
 import { modelRoutes } from '../routes/models.js';
@@ -135,6 +136,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   changeRoutes(routes, registry);
   watchpointRoutes(routes, registry);
   datasetRoutes(routes, datasets, writer);
+  eventRoutes(routes, { directory: registry });
   streamRoutes(routes, { directory: registry, models: registry, config });
   refuseOtherMethods();
   await app.ready();

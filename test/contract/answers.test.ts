@@ -1,6 +1,7 @@
 // What a real server answers is what openapi.yaml says: every operation once as it should be, and refused in many ways.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventClient } from '../routes/event-client.js';
 import { startServer, type TestServer } from '../server.js';
 import { operations, validator } from './document.js';
 
@@ -161,6 +162,13 @@ describe('answers', () => {
     expect((await perform('getWatchpoint', { path: '1', status: 200 })).body).toMatchObject({ fired: 1 });
     await perform('listWatchpoints', { status: 200 });
     await perform('removeWatchpoint', { path: '1', status: 204 });
+  });
+
+  it('as events', async () => {
+    const client = new EventClient(`${server.url}/v1/models/net/events?after=0`);
+    expect(await client.next()).toMatchObject({ event: 'subscribed' });
+    client.close();
+    seen.add('streamEvents');
   });
 
   it('about changes', async () => {

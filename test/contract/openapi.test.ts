@@ -91,6 +91,7 @@ describe('openapi.yaml', () => {
       'putDataset: PUT /v1/datasets/{dataset}',
       'getDataset: GET /v1/datasets/{dataset}',
       'deleteDataset: DELETE /v1/datasets/{dataset}',
+      'streamEvents: GET /v1/models/{model}/events',
     ]);
   });
 

@@ -56,8 +56,12 @@ async function send(method: string, { path, headers, body }: Request): Promise<n
 /** Nobody waits for a million epochs. */
 const short = ({ body = '' }: Request): boolean => !/"epochs":\d{4}/.test(body);
 
+/** Its answer ends with the model. */
+const ENDLESS = 'streamEvents';
+const ending = operations.filter(({ operationId }) => operationId !== ENDLESS);
+
 describe(`of ${RUNS} requests`, () => {
-  it.each(operations.map((operation) => [operation.operationId, operation] as const))(
+  it.each(ending.map((operation) => [operation.operationId, operation] as const))(
     '%s answers each as it declares',
     async (_id, operation) => {
       const names = await prepare();
