@@ -63,7 +63,8 @@ async function serve(config: Config): Promise<void> {
   const engine = engineName(kernelModule());
   const app = await buildApp({ config, registry, datasets, pool, memory, engine, maddFused, logger });
   endOnSignal(logger, config, async () => {
-    await app.close();
+    // Whoever waits for a job is answered when it is over.
+    await Promise.all([app.close(), registry.jobs.end()]);
     await pool.close(config.closeTimeoutMs);
   });
   await pool.ready();

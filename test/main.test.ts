@@ -195,6 +195,35 @@ describe('a running server', () => {
     agent.destroy();
   });
 
+  it('cancels training jobs, and answers who waits for one, with the last commit kept', async () => {
+    const { child, ended, url } = await serve();
+    const post = (path: string, body: object) =>
+      fetch(url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    for (const name of ['a', 'b']) {
+      expect((await post('/v1/models', { name, architecture: 'nn.Linear(2, 1)' })).status).toBe(201);
+    }
+    const endless = {
+      ...{ optimizer: { name: 'SGD', lr: 0.01 }, loss: 'mse', inputs: [[1, 2]], targets: [[3]] },
+      ...{ epochs: 1_000_000, commit_every: 10 },
+    };
+    expect((await post('/v1/models/a/train', endless)).status).toBe(202);
+    const waited = post('/v1/models/b/train?wait=true', endless);
+    const began = async (): Promise<boolean> => {
+      const { jobs } = (await (await fetch(`${url}/v1/jobs`)).json()) as { jobs: { step: number }[] };
+      return jobs.length === 2 && jobs.every(({ step }) => step > 10);
+    };
+    while (!(await began()));
+    child.kill('SIGTERM');
+    const job = (await (await waited).json()) as { status: string; committed_revision: number };
+    expect(job.status).toBe('cancelled');
+    expect(job.committed_revision).toBeGreaterThan(1);
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it.each(['identity', 'gzip'])(
     'lets a client end that reads its answer (%s) slowly, then ends with 0 without waiting for its connection',
     async (encoding) => {

@@ -121,6 +121,13 @@ export class Jobs {
       .reverse();
   }
 
+  /** Cancels those that run, each with its last commit kept; resolves when all are over. */
+  async end(): Promise<void> {
+    const running = [...this.jobs.values()].filter((job) => job.running);
+    for (const job of running) job.cancel();
+    await Promise.all(running.map(({ over }) => over));
+  }
+
   get running(): number {
     let count = 0;
     for (const job of this.jobs.values()) if (job.running) count++;
